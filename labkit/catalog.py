@@ -1,0 +1,207 @@
+"""The bundled models, and the loopback catalog that offers them to Foundry Local.
+
+Foundry Local serves a model when a catalog lists it and its files lie in the model cache. This module takes care
+of both. It knows nothing about the runtime, which reads the two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from labkit.errors import HomeNotWritable, ModelDamaged
+
+PUBLISHER = "labkit"
+PATH = "/asset-gallery/v1.0/models"
+_SHIPPED = Path(__file__).parent / "models"
+
+
+@dataclass(frozen=True)
+class BundledModel:
+    """A chat model that labkit ships.
+
+    Attributes:
+        alias: the short name, such as `course-large`.
+        version: the version of the weights.
+        context_length: tokens that prompt and answer may have together.
+        files: SHA-256 digest by file name.
+    """
+
+    alias: str
+    version: int
+    context_length: int
+    files: dict[str, str]
+
+    @property
+    def id(self) -> str:
+        """The exact model id that the chat API wants, `name:version`."""
+        return f"{self.alias}:{self.version}"
+
+    @property
+    def folder(self) -> Path:
+        """Where the files lie in the installation."""
+        return _SHIPPED / self.alias
+
+    @property
+    def size(self) -> int:
+        """The size of all files, in bytes."""
+        return sum((self.folder / name).stat().st_size for name in self.files)
+
+
+@cache
+def bundled() -> dict[str, BundledModel]:
+    """Gives the chat models that labkit ships, by alias."""
+    manifest = json.loads((_SHIPPED / "manifest.json").read_text("utf-8"))
+    return {alias: BundledModel(alias=alias, **entry) for alias, entry in manifest.items()}
+
+
+def find_bundled(alias_or_id: str) -> BundledModel | None:
+    """Gives the bundled model of that alias or id, or None.
+
+    Args:
+        alias_or_id: `course-large` or `course-large:1`, in any case.
+    """
+    wanted = alias_or_id.strip().lower()
+    return next((m for m in bundled().values() if wanted in (m.alias, m.id)), None)
+
+
+def install(model: BundledModel, cache_folder: Path) -> Path:
+    """Puts a bundled model into the model cache, once, and repairs damaged files.
+
+    The files are copied, not linked, so that damage in the cache never reaches the originals. Each one appears under
+    its name only when it is complete, so that processes that start at the same time need no lock.
+
+    Args:
+        model: the model to install.
+        cache_folder: Foundry Local's model cache.
+
+    Returns:
+        The folder of the model inside the cache.
+
+    Raises:
+        HomeNotWritable: the cache cannot be written.
+        ModelDamaged: the original in the installation is damaged, so that nothing can be repaired from it.
+    """
+    target = cache_folder / PUBLISHER / model.alias
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for name in _damaged(target, model):
+            _copy(model, name, target)
+    except OSError as error:
+        raise HomeNotWritable(cache_folder, error) from error
+    return target
+
+
+def _damaged(folder: Path, model: BundledModel) -> Iterator[str]:
+    for name, digest in model.files.items():
+        file = folder / name
+        if not file.is_file() or _sha256(file) != digest:
+            yield name
+
+
+def _copy(model: BundledModel, name: str, target: Path) -> None:
+    source = model.folder / name
+    if not source.is_file() or _sha256(source) != model.files[name]:
+        raise ModelDamaged(source)
+    part = target / f".{name}.{os.getpid()}.part"
+    try:
+        shutil.copyfile(source, part)
+        part.replace(target / name)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+class LoopbackCatalog:
+    """A model catalog on 127.0.0.1 that lists the bundled models, in the format that Foundry Local reads.
+
+    Usable as a context manager. The protocol is the catalog API of Foundry Local 2.x: one POST route whose path
+    ends in `/asset-gallery/v1.0/models`.
+    """
+
+    def __init__(self) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """The address to give to Foundry Local."""
+        return f"http://127.0.0.1:{self._server.server_port}{PATH}"
+
+    def close(self) -> None:
+        """Stops the server and frees its port."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> LoopbackCatalog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = json.dumps(listing()).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Stays silent: the learner asked for an answer, not for a request log."""
+
+
+def listing() -> dict[str, Any]:
+    """Gives the catalog's reply, one entry for each bundled model."""
+    return {"value": [_entry(model) for model in bundled().values()]}
+
+
+def _entry(model: BundledModel) -> dict[str, Any]:
+    asset = f"azureml://registries/{PUBLISHER}/models/{model.alias}/versions/{model.version}"
+    return {
+        "assetId": asset,
+        "entityId": asset,
+        "annotations": {
+            "tags": {
+                "alias": model.alias,
+                "task": "chat-completion",
+                "foundryLocal": "",
+                "maxOutputTokens": str(model.context_length),
+                "supportsToolCalling": "false",
+            },
+            "systemCatalogData": {"publisher": PUBLISHER, "displayName": model.alias},
+        },
+        "properties": {
+            "id": model.id,
+            "name": model.alias,
+            "version": model.version,
+            "variantInfo": {
+                "parents": [{"assetId": asset}],
+                "variantMetadata": {
+                    "modelType": "ONNX",
+                    "device": "cpu",
+                    "executionProvider": "CPUExecutionProvider",
+                    "fileSizeBytes": model.size,
+                },
+            },
+            "creationContext": {"createdTime": "2026-11-01T00:00:00Z"},
+        },
+    }

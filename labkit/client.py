@@ -1,0 +1,126 @@
+"""`connect()`: from a model's name to an OpenAI client that is ready to answer.
+
+This module decides which server answers. It knows nothing of messages, streams or prompts.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+from html import escape
+from typing import TYPE_CHECKING
+
+from labkit.catalog import find_bundled
+from labkit.endpoint import Endpoint
+from labkit.foundry import FoundryLocalManager
+from labkit.service import Service
+from labkit.settings import Settings
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI, OpenAI
+
+_lock = threading.Lock()
+_labs: dict[tuple[str | None, str], Lab] = {}
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A model that is ready to answer, and how to reach it.
+
+    Attributes:
+        source: who answers: `foundry-local`, `azure`, `openai` or `openai-compatible`.
+        endpoint: the address for an OpenAI client; it ends in `/v1`.
+        api_key: the key for the endpoint; a placeholder for Foundry Local.
+        model: the exact name that the endpoint accepts.
+        context_length: tokens that prompt and answer may have together, where known.
+        notes: what labkit corrected on the way here, in words.
+    """
+
+    source: str
+    endpoint: str
+    api_key: str = field(repr=False)
+    model: str
+    context_length: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def client(self) -> OpenAI:
+        """An OpenAI client for the endpoint."""
+        from openai import DefaultHttpxClient, OpenAI
+
+        http = DefaultHttpxClient(trust_env=not self._endpoint.is_local)
+        return OpenAI(base_url=self.endpoint, api_key=self.api_key, http_client=http)
+
+    @cached_property
+    def async_client(self) -> AsyncOpenAI:
+        """An asynchronous OpenAI client for the endpoint."""
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+        http = DefaultAsyncHttpxClient(trust_env=not self._endpoint.is_local)
+        return AsyncOpenAI(base_url=self.endpoint, api_key=self.api_key, http_client=http)
+
+    @property
+    def _endpoint(self) -> Endpoint:
+        # A proxy from the environment must never see requests for this machine, hence trust_env above.
+        return Endpoint(self.endpoint, self.api_key)
+
+    def _repr_html_(self) -> str:
+        rows = {"model": self.model, "source": self.source, "endpoint": self.endpoint}
+        if self.context_length:
+            rows["context"] = f"{self.context_length:,} tokens"
+        rows |= {f"note {i}": note for i, note in enumerate(self.notes, 1)}
+        cells = "".join(f"<tr><th scope='row'>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in rows.items())
+        return f"<table><caption>Lab: ready to answer</caption>{cells}</table>"
+
+
+def connect(alias: str | None = None) -> Lab:
+    """Makes a model ready to answer.
+
+    It looks, in this order, for: BASE_URL, if it is set; a Foundry Local service that already runs on FOUNDRY_PORT
+    and offers the model; else it starts Foundry Local in this process, on a free port. Calling it again gives the
+    same Lab, as long as its service answers.
+
+    Args:
+        alias: the model, by alias or id; MODEL when left out.
+
+    Returns:
+        The Lab, with its model in memory.
+
+    Raises:
+        SettingsError: a setting holds a value that cannot be used.
+        ModelError: the model is not known, not whole, or cannot be downloaded.
+        EndpointError: BASE_URL leads somewhere wrong.
+        RuntimeUnavailable: Foundry Local does not start.
+    """
+    settings = Settings.load()
+    name = (alias or settings.model).strip()
+    with _lock:
+        known = _labs.get((settings.base_url, name))
+        if known is None or not _still_serves(known):
+            known = _labs[settings.base_url, name] = _connect(settings, name)
+        return known
+
+
+def _connect(settings: Settings, name: str) -> Lab:
+    if settings.base_url:
+        return _connect_to(Endpoint.parse(settings.base_url, settings.api_key), name)
+    manager = FoundryLocalManager(name)
+    info = manager.get_model_info(name)
+    return Lab("foundry-local", manager.endpoint, manager.api_key, info.id, info.context_length)
+
+
+def _connect_to(endpoint: Endpoint, name: str) -> Lab:
+    model = endpoint.find_model(name)
+    if endpoint.source == "foundry-local" and model not in endpoint.service.loaded_ids():
+        endpoint.service.load(model.split(":")[0])
+    bundled = find_bundled(model)
+    length = bundled.context_length if bundled else None
+    return Lab(endpoint.source, endpoint.url, endpoint.api_key, model, length, endpoint.notes)
+
+
+def _still_serves(lab: Lab) -> bool:
+    if lab.source != "foundry-local":
+        return True
+    service = Service(lab.endpoint.removesuffix("/v1"))
+    return service.is_running() and lab.model in service.loaded_ids()

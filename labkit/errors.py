@@ -1,0 +1,176 @@
+"""Everything that labkit raises on purpose.
+
+    LabkitError
+    +-- SettingsError            a variable holds a value that cannot be used
+    +-- HomeNotWritable          the data folder cannot be written
+    +-- PortInUse                another program holds the port
+    +-- RuntimeUnavailable       Foundry Local itself could not be started
+    +-- ModelError
+    |   +-- ModelNotFound        nobody knows this alias or id
+    |   +-- ModelDamaged         weights that labkit ships are damaged
+    |   +-- DownloadFailed       the public catalog or its files cannot be reached
+    +-- EndpointError            BASE_URL leads somewhere wrong
+    |   +-- EndpointUnreachable  nothing answers there
+    |   +-- NotOpenAI            something answers, but it speaks another language
+    |   +-- Unauthorised         the server refuses the API key
+    +-- RequestError             the server refused or broke off one request
+        +-- ContextTooLong       prompt and answer do not fit into the model
+        +-- StreamInterrupted    a stream ended badly; it carries what came so far
+
+Each message states the cause, and then the next thing to type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class LabkitError(Exception):
+    """The root of every error that labkit raises on purpose."""
+
+
+class SettingsError(LabkitError):
+    """A setting holds a value that cannot be used."""
+
+
+class HomeNotWritable(LabkitError):
+    """The data folder cannot be written to.
+
+    Args:
+        folder: the folder that refused the write.
+        cause: what the operating system said.
+    """
+
+    def __init__(self, folder: Path, cause: OSError) -> None:
+        self.folder = folder
+        super().__init__(
+            f"labkit cannot write to {folder}: {cause.strerror or cause}. "
+            "Free some space there, or set LABKIT_HOME to a folder that you can write to."
+        )
+
+
+class PortInUse(LabkitError):
+    """Another program holds the port.
+
+    Args:
+        port: the port that was asked for.
+        holder: who holds it, in words.
+    """
+
+    def __init__(self, port: int, holder: str) -> None:
+        self.port = port
+        self.holder = holder
+        super().__init__(
+            f"Port {port} is held by {holder}. Stop that program, or choose another port with --port {port + 1}."
+        )
+
+
+class RuntimeUnavailable(LabkitError):
+    """Foundry Local itself could not be started."""
+
+
+class ModelError(LabkitError):
+    """Something is wrong with a model."""
+
+
+class ModelNotFound(ModelError):
+    """Nobody knows this alias or id.
+
+    Args:
+        name: what was asked for.
+        nearest: known names that look alike, best first.
+        where: where labkit looked, in words.
+    """
+
+    def __init__(self, name: str, nearest: Sequence[str], where: str) -> None:
+        self.name = name
+        self.nearest = tuple(nearest)
+        hint = f"Did you mean {' or '.join(nearest)}? " if nearest else ""
+        super().__init__(f"No model is called {name!r} in {where}. {hint}`labkit models` lists what there is.")
+
+
+class ModelDamaged(ModelError):
+    """The weights that labkit ships are damaged in the installation itself.
+
+    Args:
+        file: the file whose SHA-256 is wrong or which is missing.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        super().__init__(
+            f"The bundled file {file} is missing or damaged. Restore it: `git checkout -- labkit/models` in a clone, "
+            "`uv sync --reinstall-package labkit` elsewhere."
+        )
+
+
+class DownloadFailed(ModelError):
+    """The public catalog or its files cannot be reached.
+
+    Args:
+        alias: the model that was asked for.
+        tried: what was tried, in words.
+    """
+
+    def __init__(self, alias: str, tried: str) -> None:
+        self.alias = alias
+        super().__init__(
+            f"{alias!r} is not bundled, so it has to be downloaded, and that failed: {tried}. "
+            "Connect to the internet and run the same line again, or stay offline with MODEL=course-large."
+        )
+
+
+class EndpointError(LabkitError):
+    """BASE_URL leads somewhere wrong."""
+
+
+class EndpointUnreachable(EndpointError):
+    """Nothing answers at the address."""
+
+
+class NotOpenAI(EndpointError):
+    """Something answers at the address, but it is no OpenAI-compatible server."""
+
+
+class Unauthorised(EndpointError):
+    """The server refuses the API key."""
+
+
+class RequestError(LabkitError):
+    """The server refused or broke off one request."""
+
+
+class ContextTooLong(RequestError):
+    """Prompt and answer do not fit into the model's context.
+
+    Args:
+        needed: tokens that the request needs, prompt and answer together.
+        limit: tokens that the model can hold.
+    """
+
+    def __init__(self, needed: int, limit: int) -> None:
+        self.needed = needed
+        self.limit = limit
+        super().__init__(
+            f"The request needs {needed:,} tokens (prompt and answer together), and the model holds {limit:,}. "
+            "Shorten the prompt, drop old messages, or lower max_tokens."
+        )
+
+
+class StreamInterrupted(RequestError):
+    """A stream ended badly.
+
+    Args:
+        reason: `cut`, `stall`, `error`, `malformed` or `truncated`.
+        text: what had arrived until then.
+        detail: what happened, in words.
+    """
+
+    def __init__(self, reason: str, text: str, detail: str) -> None:
+        self.reason = reason
+        self.text = text
+        super().__init__(
+            f"The stream broke off ({reason}) after {len(text)} characters: {detail}. "
+            "The text so far is in `.text`; ask again for a whole answer."
+        )
