@@ -108,7 +108,8 @@ class Endpoint:
             raise self._not_openai("JSON without a list of models") from error
 
     def _get_models(self) -> Any:
-        request = Request(f"{self.url}/models", headers={"Authorization": f"Bearer {self.api_key}"})
+        headers = {"Authorization": f"Bearer {self.api_key}"}
+        request = Request(f"{self.url}/models", headers=headers)  # noqa: S310  # Settings lets only http(s) through
         # A proxy from the environment must never see requests for this machine.
         opener = build_opener(ProxyHandler({})) if self.is_local else build_opener()
         try:

@@ -38,7 +38,7 @@ def shared_runtime(settings: Settings, port: int = 0) -> Runtime:
         RuntimeUnavailable: the SDK is missing, too old, or does not start.
         HomeNotWritable: LABKIT_HOME cannot be written.
     """
-    global _shared  # a process has one native runtime, and this is its one owner
+    global _shared  # noqa: PLW0603  # a process has one native runtime, and this is its one owner
     with _lock:
         if _shared is None:
             _shared = Runtime(settings, port)
@@ -53,7 +53,7 @@ def own_service() -> Service | None:
 
 def close_shared_runtime() -> None:
     """Stops this process's runtime, if it runs, and frees its ports."""
-    global _shared
+    global _shared  # noqa: PLW0603  # see above
     with _lock:
         if _shared is not None:
             atexit.unregister(close_shared_runtime)
@@ -114,7 +114,7 @@ class Runtime:
                     raise PortInUse(self._port, held_by)
                 with _explained("start its web service"):
                     self._native.start_web_service()
-                self.service = Service(str(self._native.urls[0]))
+                self.service = Service(*(self._native.urls or ()))
                 self._port = int(self.service.uri.rsplit(":", 1)[1])
             return self.service
 
