@@ -5,6 +5,8 @@
     +-- HomeNotWritable          the data folder cannot be written
     +-- PortInUse                another program holds the port
     +-- RuntimeUnavailable       Foundry Local itself could not be started
+    +-- KernelNotWritable        the Jupyter kernel cannot be registered in this environment
+    +-- NotebookNotFound         there is no such notebook here
     +-- ModelError
     |   +-- ModelNotFound        nobody knows this alias or id
     |   +-- ModelDamaged         weights that labkit ships are damaged
@@ -13,8 +15,13 @@
     |   +-- EndpointUnreachable  nothing answers there
     |   +-- NotOpenAI            something answers, but it speaks another language
     |   +-- Unauthorised         the server refuses the API key
+    +-- SimulatorError           the simulated cloud was given a value that it cannot use
     +-- RequestError             the server refused or broke off one request
         +-- ContextTooLong       prompt and answer do not fit into the model
+        +-- RequestRefused       the server does not accept this request, and repeating it does not help
+        +-- RateLimited          the server wants fewer requests for now; it may say for how long
+        +-- ServerFailed         the server accepted the request and failed
+        +-- TimedOut             no answer came in time
         +-- StreamInterrupted    a stream ended badly; it carries what came so far
 
 Each message states the cause, and then the next thing to type.
@@ -68,6 +75,26 @@ class PortInUse(LabkitError):
 
 class RuntimeUnavailable(LabkitError):
     """Foundry Local itself could not be started."""
+
+
+class KernelNotWritable(LabkitError):
+    """The Jupyter kernel "Foundry Local" cannot be registered in this Python environment.
+
+    Args:
+        folder: the folder that refused the write.
+        cause: what the operating system said.
+    """
+
+    def __init__(self, folder: Path, cause: OSError) -> None:
+        self.folder = folder
+        super().__init__(
+            f"labkit cannot register its Jupyter kernel in {folder}: {cause.strerror or cause}. "
+            "Use an environment of your own: `uv sync` in the course's folder makes one, `uv run labkit start` uses it."
+        )
+
+
+class NotebookNotFound(LabkitError):
+    """There is no such notebook here."""
 
 
 class ModelError(LabkitError):
@@ -137,8 +164,20 @@ class Unauthorised(EndpointError):
     """The server refuses the API key."""
 
 
+class SimulatorError(LabkitError):
+    """The simulated cloud was given a profile, a fault or a file that it cannot use."""
+
+
 class RequestError(LabkitError):
-    """The server refused or broke off one request."""
+    """The server refused or broke off one request.
+
+    Attributes:
+        status: the HTTP status, where the server sent one that says it.
+        retry_after: seconds that the server wants to be left alone, where it says so.
+    """
+
+    status: int | None = None
+    retry_after: float | None = None
 
 
 class ContextTooLong(RequestError):
@@ -155,6 +194,66 @@ class ContextTooLong(RequestError):
         super().__init__(
             f"The request needs {needed:,} tokens (prompt and answer together), and the model holds {limit:,}. "
             "Shorten the prompt, drop old messages, or lower max_tokens."
+        )
+
+
+class RequestRefused(RequestError):
+    """The server does not accept this request, and repeating it does not help.
+
+    Args:
+        status: the HTTP status.
+        detail: what the server said.
+    """
+
+    def __init__(self, status: int, detail: str) -> None:
+        self.status = status
+        super().__init__(f"The server refused the request (HTTP {status}): {detail}. Correct the options and ask again.")
+
+
+class RateLimited(RequestError):
+    """The server wants fewer requests or tokens for now.
+
+    Args:
+        retry_after: seconds to wait, where the server said so.
+        detail: what the server said.
+    """
+
+    status = 429
+
+    def __init__(self, retry_after: float | None, detail: str) -> None:
+        self.retry_after = retry_after
+        wait = "a little" if retry_after is None else f"{retry_after:g} seconds"
+        super().__init__(f"The server limits its load (HTTP 429): {detail}. Wait {wait}, then ask again.")
+
+
+class ServerFailed(RequestError):
+    """The server accepted the request and failed.
+
+    Args:
+        status: the HTTP status, 500 or above.
+        retry_after: seconds to wait, where the server said so.
+        detail: what the server said.
+    """
+
+    def __init__(self, status: int, retry_after: float | None, detail: str) -> None:
+        self.status = status
+        self.retry_after = retry_after
+        super().__init__(
+            f"The server failed (HTTP {status}): {detail}. Ask again; if it goes on, look into the server's log, "
+            "or run `labkit doctor` when it is Foundry Local."
+        )
+
+
+class TimedOut(RequestError):
+    """No answer came in time.
+
+    Args:
+        seconds: how long labkit waited.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"No answer came within {seconds:g} seconds. Ask again, shorten the prompt, or allow more time with timeout."
         )
 
 
