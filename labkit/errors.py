@@ -16,6 +16,10 @@
     |   +-- NotOpenAI            something answers, but it speaks another language
     |   +-- Unauthorised         the server refuses the API key
     +-- SimulatorError           the simulated cloud was given a value that it cannot use
+    +-- RoutingError             a request could not be routed
+    |   +-- PolicyError          rules that contradict each other, or that name what does not exist
+    |   +-- NoBackend            every backend is ruled out or has failed
+    |   +-- DeadlineExceeded     the time for the whole chain is used up
     +-- RequestError             the server refused or broke off one request
         +-- ContextTooLong       prompt and answer do not fit into the model
         +-- RequestRefused       the server does not accept this request, and repeating it does not help
@@ -31,6 +35,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
 class LabkitError(Exception):
@@ -166,6 +171,68 @@ class Unauthorised(EndpointError):
 
 class SimulatorError(LabkitError):
     """The simulated cloud was given a profile, a fault or a file that it cannot use."""
+
+
+class RoutingError(LabkitError):
+    """A request could not be routed.
+
+    Attributes:
+        trace: every attempt that was made (`labkit.routing.Trace`), where there were any.
+        text: what had arrived and was given out until then.
+    """
+
+    trace: Any = None
+    text: str = ""
+
+
+class PolicyError(RoutingError):
+    """A policy cannot be used.
+
+    Args:
+        detail: what is wrong with it and how to correct that.
+        path: where in the policy, such as `("rules", 2, "threshold")`.
+        place: the file and line, where it was read from a file.
+    """
+
+    def __init__(self, detail: str, path: Sequence[str | int] = (), place: str | None = None) -> None:
+        self.detail = detail
+        self.path = tuple(path)
+        self.place = place
+        where = place or ".".join(map(str, self.path))
+        super().__init__(f"The policy cannot be used{f' ({where})' if where else ''}: {detail}")
+
+
+class NoBackend(RoutingError):
+    """Every backend is ruled out or has failed.
+
+    Args:
+        rejections: each backend's name, and why it did not answer, in words.
+    """
+
+    def __init__(self, rejections: Sequence[tuple[str, str]]) -> None:
+        self.rejections = tuple(rejections)
+        listed = "".join(f"\n  {name}: {reason}" for name, reason in rejections) or "\n  (there is none)"
+        super().__init__(
+            f"No backend is left to answer:{listed}\n"
+            "`router.explain(prompt)` shows which rule speaks against which; change the request, the policy or the backends."
+        )
+
+
+class DeadlineExceeded(RoutingError):
+    """The time for the whole chain is used up.
+
+    Args:
+        deadline: how long the request was allowed to take, in seconds.
+        text: what had been given out until then.
+    """
+
+    def __init__(self, deadline: float, text: str = "") -> None:
+        self.deadline = deadline
+        self.text = text
+        super().__init__(
+            f"The answer was not complete within {deadline:g} seconds. The attempts are in `.trace`; "
+            "allow more with deadline=..., or choose a faster backend."
+        )
 
 
 class RequestError(LabkitError):
