@@ -12,6 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from labkit.catalog import find_bundled
+from labkit.connection import async_http_client, http_client
 from labkit.endpoint import Endpoint
 from labkit.foundry import FoundryLocalManager
 from labkit.service import Service
@@ -46,23 +47,22 @@ class Lab:
 
     @cached_property
     def client(self) -> OpenAI:
-        """An OpenAI client for the endpoint."""
-        from openai import DefaultHttpxClient, OpenAI
+        """An OpenAI client for the endpoint. It sends each request once: whoever wants a second attempt asks for it."""
+        from openai import OpenAI
 
-        http = DefaultHttpxClient(trust_env=not self._endpoint.is_local)
-        return OpenAI(base_url=self.endpoint, api_key=self.api_key, http_client=http)
+        http = http_client(self._endpoint.is_local)
+        return OpenAI(base_url=self.endpoint, api_key=self.api_key, http_client=http, max_retries=0)
 
     @cached_property
     def async_client(self) -> AsyncOpenAI:
-        """An asynchronous OpenAI client for the endpoint."""
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+        """An asynchronous OpenAI client for the endpoint. It sends each request once, too."""
+        from openai import AsyncOpenAI
 
-        http = DefaultAsyncHttpxClient(trust_env=not self._endpoint.is_local)
-        return AsyncOpenAI(base_url=self.endpoint, api_key=self.api_key, http_client=http)
+        http = async_http_client(self._endpoint.is_local)
+        return AsyncOpenAI(base_url=self.endpoint, api_key=self.api_key, http_client=http, max_retries=0)
 
     @property
     def _endpoint(self) -> Endpoint:
-        # A proxy from the environment must never see requests for this machine, hence trust_env above.
         return Endpoint(self.endpoint, self.api_key)
 
     def _repr_html_(self) -> str:

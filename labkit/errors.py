@@ -214,7 +214,7 @@ class NoBackend(RoutingError):
         listed = "".join(f"\n  {name}: {reason}" for name, reason in rejections) or "\n  (there is none)"
         super().__init__(
             f"No backend is left to answer:{listed}\n"
-            "`router.explain(prompt)` shows which rule speaks against which; change the request, the policy or the backends."
+            "Change the request, the policy or the backends; `router.explain(prompt)` shows what each rule says."
         )
 
 
@@ -274,7 +274,9 @@ class RequestRefused(RequestError):
 
     def __init__(self, status: int, detail: str) -> None:
         self.status = status
-        super().__init__(f"The server refused the request (HTTP {status}): {detail}. Correct the options and ask again.")
+        super().__init__(
+            f"The server refused the request (HTTP {status}): {detail}. Correct the options and ask again."
+        )
 
 
 class RateLimited(RequestError):
@@ -320,7 +322,7 @@ class TimedOut(RequestError):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
-            f"No answer came within {seconds:g} seconds. Ask again, shorten the prompt, or allow more time with timeout."
+            f"No answer came within {seconds:g} seconds. Ask again, shorten the prompt, or allow more time (timeout)."
         )
 
 

@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from labkit.errors import (
@@ -52,7 +53,8 @@ def translate(error: APIError, lab: Lab, timeout: float) -> LabkitError:
     if isinstance(error, APIConnectionError):
         return _connection(error, lab, timeout)
     return context_too_long(error.message) or NotOpenAI(
-        f"The server at {lab.endpoint} answers, but not as an OpenAI-compatible server: {error.message}. Correct BASE_URL."
+        f"The server at {lab.endpoint} answers, but not as an OpenAI-compatible server: {error.message}. "
+        "Correct BASE_URL."
     )
 
 
@@ -89,16 +91,20 @@ def _connection(error: APIConnectionError, lab: Lab, timeout: float) -> LabkitEr
 
 def _status(error: APIStatusError, lab: Lab) -> LabkitError:
     status, message = error.status_code, error_message(error.body) or f"HTTP {error.status_code}"
-    if status in (401, 403):
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return Unauthorised(f"The server at {lab.endpoint} refuses the API key (HTTP {status}). Set API_KEY.")
     if too_long := context_too_long(message):
         return too_long
-    if status == 404:
+    if status == HTTPStatus.NOT_FOUND:
         return _not_found(error, lab)
     wait = retry_after(error.response.headers)
-    if status == 429 and error.code != "insufficient_quota":  # no waiting helps against an empty account
+    if (
+        status == HTTPStatus.TOO_MANY_REQUESTS and error.code != "insufficient_quota"
+    ):  # no waiting helps against an empty account
         return RateLimited(wait, message)
-    return ServerFailed(status, wait, message) if status >= 500 else RequestRefused(status, message)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return ServerFailed(status, wait, message)
+    return RequestRefused(status, message)
 
 
 def _not_found(error: APIStatusError, lab: Lab) -> LabkitError:

@@ -1,18 +1,21 @@
-"""`stream()` and `astream()`: an answer, piece by piece, over HTTP.
+"""`stream()` and `astream()`: an answer that arrives piece by piece.
 
-Two thin drivers, one with and one without `await`, around the same `Reader`. They know nothing of chunks.
+Two thin drivers, one with and one without `await`, feed the same `Reader`. They know nothing of the chat format.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from labkit.errors import LabkitError, NotOpenAI
-from labkit.streaming.reader import Event, Reader, Usage
+from labkit.streaming.answer import Answer
+from labkit.streaming.reader import Reader
 from labkit.streaming.request import Messages, chat_request
-from labkit.streaming.stats import Stats
+from labkit.streaming.watch import Watch, hang_up
 from labkit.translation import is_connecting, translate
 
 if TYPE_CHECKING:
@@ -21,95 +24,129 @@ if TYPE_CHECKING:
 
     from labkit.client import Lab
 
-Clock = Callable[[], float]
+_CONNECT = 5.0  # seconds
 
 
 def stream(
     lab: Lab,
     messages: Messages,
     *,
-    stall_timeout: float = 20.0,
     first_token_timeout: float = 120.0,
-    clock: Clock = time.perf_counter,
+    stall_timeout: float = 20.0,
+    clock: Callable[[], float] = time.perf_counter,
     **options: Any,
 ) -> Stream:
-    """Asks for an answer and gives it piece by piece."""
-    return Stream(lab, chat_request(lab, messages, options), Reader(clock, stall_timeout, first_token_timeout))
+    """Asks a model and gives its answer piece by piece.
+
+    The request is sent when reading starts, once: `Lab.client` does not repeat a request behind the reader's back, so
+    that the times are true and whoever wants a second attempt decides it.
+
+    Args:
+        lab: whom to ask.
+        messages: the conversation, or the user's words alone.
+        first_token_timeout: seconds that the server may take for the first token.
+        stall_timeout: seconds that it may take for each further one.
+        clock: gives the time in seconds; a simulation brings its own.
+        options: `temperature`, `max_tokens` (256 where left out) and whatever else the server understands.
+
+    Returns:
+        The stream. Reading it raises what `Stream` says.
+    """
+    return Stream(lab, chat_request(lab, messages, options), Reader(clock, first_token_timeout, stall_timeout))
 
 
-class _Stream:
+def astream(
+    lab: Lab,
+    messages: Messages,
+    *,
+    first_token_timeout: float = 120.0,
+    stall_timeout: float = 20.0,
+    clock: Callable[[], float] = time.perf_counter,
+    **options: Any,
+) -> AsyncStream:
+    """Does what `stream()` does, for `async for`.
+
+    Args:
+        lab: whom to ask.
+        messages: the conversation, or the user's words alone.
+        first_token_timeout: seconds that the server may take for the first token.
+        stall_timeout: seconds that it may take for each further one.
+        clock: gives the time in seconds; a simulation brings its own.
+        options: `temperature`, `max_tokens` (256 where left out) and whatever else the server understands.
+    """
+    return AsyncStream(lab, chat_request(lab, messages, options), Reader(clock, first_token_timeout, stall_timeout))
+
+
+class _Driven(Answer):
+    """What both drivers share: everything but the reading."""
+
     def __init__(self, lab: Lab, request: dict[str, Any], reader: Reader) -> None:
-        self.lab = lab
-        self.is_closed = False
+        super().__init__(lab, reader)
         self._request = {"stream_options": {"include_usage": True}, **request, "stream": True}
-        self._reader = reader
+        self._response: httpx2.Response | None = None
+        self._is_started = False
+        self._is_closed = False
 
-    @property
-    def text(self) -> str:
-        """The text so far."""
-        return self._reader.text
-
-    @property
-    def events(self) -> tuple[Event, ...]:
-        """What has arrived so far, each with its time."""
-        return tuple(self._reader.events)
-
-    @property
-    def finish_reason(self) -> str | None:
-        """Why the model stopped: `stop`, `length`, `tool_calls` or `content_filter`; None while it has not."""
-        return self._reader.finish_reason
-
-    @property
-    def usage(self) -> Usage | None:
-        """What the server counted, once it has said so."""
-        return self._reader.usage
-
-    @property
-    def stats(self) -> Stats:
-        """The figures so far."""
-        return self._reader.stats
-
-    def _timeout(self) -> float:
-        return self._reader.patience
-
-    def _not_opened(self, error: APIError) -> LabkitError:
-        from openai import APIConnectionError, APITimeoutError
-
-        if isinstance(error, APIConnectionError) and not is_connecting(error):
-            return self._reader.stalled() if isinstance(error, APITimeoutError) else self._reader.cut(error)
-        return translate(error, self.lab, self._timeout())
-
-    def _check(self, response: httpx2.Response) -> None:
-        kind = response.headers.get("content-type", "text/event-stream")
-        if not kind.startswith("text/event-stream"):
-            raise NotOpenAI(f"{self.lab.endpoint} answers with {kind}, not with a stream of events. Correct BASE_URL.")
-
-
-class Stream(_Stream):
-    """An answer that arrives piece by piece."""
-
-    def __iter__(self) -> Iterator[str]:
+    def _start(self) -> dict[str, Any]:
         import httpx2
 
+        timeout = httpx2.Timeout(self._reader.patience, connect=_CONNECT)
+        self._is_started = True
+        self._reader.start()
+        return {**self._request, "timeout": timeout}
+
+    def _opened(self, response: httpx2.Response) -> httpx2.Response:
+        self._response = response
+        kind = response.headers.get("content-type", "")
+        if not kind.startswith("text/event-stream"):
+            raise NotOpenAI(
+                f"The server at {self.lab.endpoint} answers with {kind or 'something unnamed'}, not with a stream of "
+                "events. Correct BASE_URL, or ask for a whole answer with `labkit.streaming.complete(...)`."
+            )
+        return response
+
+    def _unopened(self, error: APIError) -> LabkitError:
+        from openai import APIConnectionError, APITimeoutError
+
+        if not isinstance(error, APIConnectionError) or is_connecting(error):
+            return translate(error, self.lab, self._reader.patience)
+        return self._reader.stalled() if isinstance(error, APITimeoutError) else self._reader.cut(error.__cause__)
+
+    def _lost(self, error: Exception) -> None:
+        import httpx2
+
+        if self._is_closed:  # by us, perhaps from another thread
+            return
+        if self._reader.is_done or self._reader.finish_reason:
+            self._reader.end()
+        elif isinstance(error, TimeoutError | httpx2.TimeoutException) or self._reader.remaining() <= 0:
+            raise self._reader.stalled() from error
+        else:
+            raise self._reader.cut(error) from error
+
+
+class Stream(_Driven):
+    """An answer that arrives piece by piece: iterate over it once, and read the rest of it afterwards.
+
+    Leaving the loop in whatever way closes the connection, which stops the model; so do `close()`, from any thread,
+    and the end of a `with` block.
+
+    Raises, while it is read:
+        StreamInterrupted: the answer broke off; the reason says how, and the error carries the text so far.
+        ContextTooLong: prompt and answer do not fit into the model.
+        RequestError: the server refused the request; a subclass says why.
+        EndpointError: nobody answers, or nobody who speaks this language.
+        ModelNotFound: the server does not know the model.
+    """
+
+    def __iter__(self) -> Generator[str]:
+        if self._is_started or self._is_closed:
+            return
         try:
             response = self._open()
-            for received in response.iter_bytes():
-                yield from self._reader.feed(received)
-                self._reader.wait()
-            self._reader.end()
-        except httpx2.TimeoutException as error:
-            raise self._reader.stalled() from error
-        except httpx2.TransportError as error:
-            raise self._reader.cut(error) from error
+            yield from self._read(response)
         finally:
             self.close()
-
-    def close(self) -> None:
-        """Closes the connection."""
-        self._reader.stop()
-        self.is_closed = True
-        if hasattr(self, "_response"):
-            self._response.close()
 
     def __enter__(self) -> Stream:
         return self
@@ -117,13 +154,97 @@ class Stream(_Stream):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def close(self) -> None:
+        """Closes the connection, which stops the model. What has arrived stays readable."""
+        self._reader.stop()
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._response is not None and not self._response.is_closed:
+            hang_up(self._response)
+            self._response.close()
+
     def _open(self) -> httpx2.Response:
         from openai import APIError
 
-        self._reader.start()
         try:
-            self._response = self.lab.client.chat.completions.create(**self._request, timeout=self._timeout()).response
+            opened = self.lab.client.chat.completions.create(**self._start())
         except APIError as error:
-            raise self._not_opened(error) from error
-        self._check(self._response)
-        return self._response
+            raise self._unopened(error) from error
+        return self._opened(opened.response)
+
+    def _read(self, response: httpx2.Response) -> Generator[str]:
+        import httpx2
+
+        reader, watch = self._reader, None
+        try:
+            for received in response.iter_bytes():
+                yield from reader.feed(received)
+                reader.wait()
+                # Later than the first piece, so that starting a thread does not delay it.
+                if watch is None and (reader.has_token or reader.is_done):
+                    watch = Watch(reader.remaining, partial(hang_up, response))
+                elif reader.is_done and watch is not None:
+                    watch.look()
+            reader.end()
+        except (httpx2.TransportError, httpx2.StreamError) as error:
+            self._lost(error)
+        except httpx2.DecodingError as error:
+            raise reader.malformed(f"bytes that cannot be decoded ({error})") from error
+        finally:
+            if watch is not None:
+                watch.stop()
+
+
+class AsyncStream(_Driven):
+    """The same as `Stream`, for `async for` and `async with`."""
+
+    async def __aiter__(self) -> AsyncGenerator[str]:
+        if self._is_started or self._is_closed:
+            return
+        try:
+            response = await self._open()
+            async for piece in self._read(response):
+                yield piece
+        finally:
+            await self.close()
+
+    async def __aenter__(self) -> AsyncStream:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connection, which stops the model. What has arrived stays readable."""
+        self._reader.stop()
+        self._is_closed = True
+        if self._response is not None:
+            await self._response.aclose()
+
+    async def _open(self) -> httpx2.Response:
+        from openai import APIError
+
+        try:
+            opened = await self.lab.async_client.chat.completions.create(**self._start())
+        except APIError as error:
+            raise self._unopened(error) from error
+        return self._opened(opened.response)
+
+    async def _read(self, response: httpx2.Response) -> AsyncGenerator[str]:
+        import httpx2
+
+        reader, chunks = self._reader, response.aiter_bytes()
+        try:
+            while True:
+                reader.wait()
+                async with asyncio.timeout(reader.remaining()):
+                    received = await anext(chunks)
+                for piece in reader.feed(received):
+                    yield piece
+        except StopAsyncIteration:
+            reader.end()
+        except (TimeoutError, httpx2.TransportError, httpx2.StreamError) as error:
+            self._lost(error)
+        except httpx2.DecodingError as error:
+            raise reader.malformed(f"bytes that cannot be decoded ({error})") from error
