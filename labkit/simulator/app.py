@@ -1,0 +1,213 @@
+"""The ASGI application of a simulated cloud: which request gets which treatment.
+
+It runs under any ASGI server. How an answer is delivered, or broken, stands in `delivery`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from hashlib import blake2b
+from random import Random
+from typing import Any
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, Router
+
+from labkit.errors import SimulatorError
+from labkit.simulator import wire
+from labkit.simulator.delivery import Delivery
+from labkit.simulator.fault import Fault, Faults, find_fault
+from labkit.simulator.journal import Journal, Request
+from labkit.simulator.limits import Limits
+from labkit.simulator.line import ClientLeft, Line, Receive, Scope, Send
+from labkit.simulator.profile import Profile
+from labkit.simulator.upstream import Ask, Upstream, text_of
+
+_PROMPT_KEPT = 200  # characters
+
+
+class Refused(Exception):
+    """The request cannot be served.
+
+    Args:
+        status: the HTTP status.
+        body: the error object.
+    """
+
+    def __init__(self, status: int, body: dict[str, Any]) -> None:
+        self.status = status
+        self.body = body
+        super().__init__(status)
+
+
+class App:
+    """An OpenAI-compatible cloud as an ASGI application.
+
+    Args:
+        upstream: where answers come from.
+        profile: how fast, how expensive and how generous it is.
+        faults: what goes wrong.
+        seed: fixes latencies and faults; request N gets the same ones whatever else happens.
+
+    Attributes:
+        faults: the plan; it may be replaced while the application runs.
+        journal: the requests.
+    """
+
+    def __init__(self, upstream: Upstream, profile: Profile, faults: Faults, seed: int = 0) -> None:
+        self.upstream, self.profile, self.faults, self.seed = upstream, profile, faults, seed
+        self.journal = Journal()
+        self.limits = Limits(profile)
+        self._lines: set[Line] = set()
+        self._epoch: float | None = None
+        self._router = Router(
+            [
+                Route("/health", self._health),
+                Route("/v1/models", self._models),
+                Route("/v1/models/{model}", self._model),
+                Route("/v1/chat/completions", _Endpoint(self._chat), methods=["POST"]),
+            ],
+            default=_not_found,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        await self._router(scope, receive, send)
+
+    def now(self, at: float | None = None) -> float:
+        """Gives the seconds since the first request.
+
+        Args:
+            at: a moment of the loop's clock; now when left out.
+        """
+        time = asyncio.get_running_loop().time() if at is None else at
+        if self._epoch is None:
+            self._epoch = time
+        return time - self._epoch
+
+    def loop_time(self, now: float) -> float:
+        """Gives the moment of the loop's clock for seconds since the first request."""
+        return now + (self._epoch or 0.0)
+
+    def hang_up(self) -> None:
+        """Breaks all connections off on which a request is in flight."""
+        for line in tuple(self._lines):
+            line.hang_up()
+
+    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
+        entry, line = self.journal.open(self.now()), Line(scope, receive, send)
+        self._lines.add(line)
+        ending = "failed"
+        try:
+            ending = await self._serve(scope, line, entry)
+        except ClientLeft:
+            ending = "left"
+        finally:
+            self.journal.close(entry, self.now(), ending)
+            self._lines.discard(line)
+            await line.close()
+
+    async def _serve(self, scope: Scope, line: Line, entry: Request) -> str:
+        delivery = Delivery(line, entry, self)
+        try:
+            ask = self._read(await line.body(), entry)
+            entry.fault = fault = self._fault(scope, entry.number)
+            if fault is Fault.REFUSE:
+                return await delivery.refuse()
+            if fault in wire.STATUS:
+                return await delivery.fail(wire.STATUS[fault])
+            self._check(ask)
+        except Refused as refused:
+            return await delivery.error(refused.status, refused.body)
+        return await delivery.answer(ask)
+
+    def _read(self, body: bytes, entry: Request) -> Ask:
+        try:
+            asked = json.loads(body)
+            messages = asked["messages"]
+        except ValueError:
+            raise Refused(400, wire.error(400, "The body of the request is no JSON.")) from None
+        except (KeyError, TypeError):
+            raise Refused(400, wire.error(400, "Missing required parameter: 'messages'.", "messages")) from None
+        if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
+            raise Refused(400, wire.error(400, "'messages' must be a list of messages, at least one.", "messages"))
+        ask = Ask(asked, messages, _limit(asked))
+        entry.stream = bool(asked.get("stream"))
+        entry.prompt = text_of(messages[-1])[:_PROMPT_KEPT]
+        entry.call = blake2b(body, digest_size=8).hexdigest()
+        entry.prompt_tokens = ask.prompt_tokens
+        return ask
+
+    def _fault(self, scope: Scope, number: int) -> Fault | None:
+        for name, value in scope["headers"]:
+            if name == b"x-labkit-fault":
+                return _asked_fault(value.decode("latin-1"))
+        if not self.faults.rates and not self.faults.script:
+            return None
+        return self.faults.choose(number, self.random(number, "fault"))
+
+    def random(self, number: int, purpose: str) -> Random:
+        """Gives the source of chance for one purpose of one request."""
+        return Random(f"{self.seed}/{number}/{purpose}")  # noqa: S311  # repeatable on purpose, guards no secret
+
+    def _check(self, ask: Ask) -> None:
+        model, limit = ask.body.get("model"), self.upstream.context_length
+        if model != self.upstream.model:
+            raise Refused(404, _no_model(model, self.upstream.model))
+        if limit and ask.prompt_tokens > limit:
+            message = f"This model's maximum context length is {limit} tokens; the messages have {ask.prompt_tokens}."
+            raise Refused(400, wire.error(400, message, "messages", code="context_length_exceeded"))
+
+    async def _health(self, request: HttpRequest) -> Response:
+        content = {"status": "pass", "releaseId": self.profile.name, "notes": ["simulated"]}
+        return JSONResponse(content, headers=_MARK, media_type="application/health+json")
+
+    async def _models(self, request: HttpRequest) -> Response:
+        return JSONResponse({"object": "list", "data": [self._card()]}, headers=_MARK)
+
+    async def _model(self, request: HttpRequest) -> Response:
+        if (name := request.path_params["model"]) == self.upstream.model:
+            return JSONResponse(self._card(), headers=_MARK)
+        return JSONResponse(_no_model(name, self.upstream.model), 404, _MARK)
+
+    def _card(self) -> dict[str, Any]:
+        return {"id": self.upstream.model, "object": "model", "created": 0, "owned_by": "simulated-cloud"}
+
+
+class _Endpoint:
+    """Lets Starlette route to a plain ASGI method without a request object, which would cost time."""
+
+    def __init__(self, method: Any) -> None:
+        self._method = method
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._method(scope, receive, send)
+
+
+_MARK = {"x-labkit-source": wire.SOURCE.decode()}
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    message = f"Unknown request URL: {scope['method']} {scope['path']}."
+    await JSONResponse(wire.error(404, message), 404, _MARK)(scope, receive, send)
+
+
+def _limit(asked: dict[str, Any]) -> int | None:
+    value = asked.get("max_completion_tokens", asked.get("max_tokens"))
+    if value is None or (isinstance(value, int) and value >= 1):
+        return value
+    raise Refused(400, wire.error(400, f"'max_tokens' must be an integer of at least 1, not {value!r}.", "max_tokens"))
+
+
+def _asked_fault(name: str) -> Fault | None:
+    try:
+        return None if name == "none" else find_fault(name)
+    except SimulatorError as error:
+        raise Refused(400, wire.error(400, str(error), "X-Labkit-Fault")) from None
+
+
+def _no_model(asked: Any, known: str) -> dict[str, Any]:
+    message = f"The model {asked!r} does not exist. This server has {known!r}."
+    return wire.error(404, message, "model", code="model_not_found")

@@ -1,0 +1,212 @@
+"""Delivery: puts one answer on the line, in time and with its fault.
+
+It knows nothing of how the fault was chosen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from labkit.simulator import wire
+from labkit.simulator.fault import Fault
+from labkit.simulator.journal import Request
+from labkit.simulator.limits import Headers, retry_headers
+from labkit.simulator.line import Line
+from labkit.simulator.upstream import Ask, Piece, UpstreamRefused
+
+if TYPE_CHECKING:
+    from labkit.simulator.app import App
+
+STALL = 120.0  # seconds until a stalled connection is reset
+_RETRY_AFTER = 1.0  # seconds, for a 429 or a 503 that is a fault
+_SLOWER, _SLOW = 10, 2.0  # the slow first token: times as long, seconds at least
+_BREAKS = {Fault.STALL, Fault.CUT, Fault.ERROR, Fault.TRUNCATED}
+_JSON = b"application/json"
+
+
+class Delivery:
+    """Delivers one answer.
+
+    Args:
+        line: the line to the client.
+        entry: the request's entry in the journal.
+        app: the application, for its profile, limits and upstream.
+    """
+
+    def __init__(self, line: Line, entry: Request, app: App) -> None:
+        self._line, self._entry, self._app = line, entry, app
+        self._due = app.loop_time(entry.arrived)
+        self._begun = False
+        self._reason = "stop"
+
+    async def refuse(self) -> str:
+        """Closes the connection before an answer."""
+        await self._line.reset()
+        return Fault.REFUSE.value
+
+    async def fail(self, status: int) -> str:
+        """Sends the error of a fault."""
+        return await self.error(status, wire.error(status), _RETRY_AFTER if status in (429, 503) else None)
+
+    async def error(self, status: int, body: dict[str, Any], wait: float | None = None) -> str:
+        """Sends an error.
+
+        Args:
+            status: the HTTP status.
+            body: the error object.
+            wait: seconds that the client is asked to wait before it comes again.
+        """
+        self._entry.retry_after = wait
+        await self._send(status, wire.pack(body), _JSON, retry_headers(wait) if wait is not None else [])
+        return "complete"
+
+    async def answer(self, ask: Ask) -> str:
+        """Sends the answer, or as much of it as the fault lets through."""
+        tokens = self._entry.prompt_tokens + (ask.max_tokens or 0)
+        refusal = self._app.limits.admit(tokens, self._app.upstream.model, self._due)
+        if refusal:
+            return await self.error(429, wire.error(429, refusal.message, type=refusal.kind), refusal.wait)
+        if self._entry.fault == Fault.CONTENT_TYPE:
+            await self._send(200, wire.HTML, b"text/html; charset=utf-8")
+            return "complete"
+        self._waits = self._draw_waits()
+        self._midst = self._app.random(self._entry.number, "midst").randint(2, 8) if self._entry.fault else 0
+        try:
+            return await (self._stream(ask) if self._entry.stream else self._whole(ask))
+        except UpstreamRefused as refused:
+            return await self._pass_on(refused)
+
+    def _draw_waits(self) -> Iterator[float]:
+        random = self._app.random(self._entry.number, "latency")
+        waits = self._app.profile.waits(random, self._app.journal.in_flight - 1)
+        if self._entry.fault == Fault.SLOW:
+            yield max(next(waits) * _SLOWER, _SLOW)
+        yield from waits
+
+    async def _stream(self, ask: Ask) -> str:
+        writer = self._writer()
+        async with aclosing(self._app.upstream.answer(ask)) as pieces:
+            async for piece in pieces:
+                if piece.finish_reason:
+                    self._note_end(piece)
+                    break
+                await self._line.until(self._plan(piece))
+                await self._send_piece(writer, piece)
+                if self._breaks_now():
+                    break
+        await self._begin_stream()
+        if self._entry.fault in _BREAKS:
+            return await self._break_off(b"data: " + wire.pack(wire.error(500)) + b"\n\n")
+        await self._line.write(self._tail(writer, ask), more=False)
+        return "complete"
+
+    async def _whole(self, ask: Ask) -> str:
+        text = ""
+        async with aclosing(self._app.upstream.answer(ask)) as pieces:
+            async for piece in pieces:
+                if piece.finish_reason:
+                    self._note_end(piece)
+                    break
+                self._plan(piece)
+                self._entry.completion_tokens += 1
+                text += piece.text
+                if self._breaks_now():
+                    break
+        await self._line.until(self._due)
+        reason = None if self._entry.fault == Fault.TRUNCATED else self._reason
+        return await self._send_whole(self._writer().whole(text, reason, *self._account()))
+
+    async def _send_whole(self, body: bytes) -> str:
+        half = body[: len(body) // 2]
+        match self._entry.fault:
+            case Fault.CUT | Fault.STALL:
+                await self._start(200, _JSON, [(b"content-length", b"%d" % len(body))])
+                await self._line.write(half)
+                return await self._break_off(b"")
+            case Fault.MALFORMED:
+                body = half
+            case Fault.ERROR:
+                body = wire.pack(wire.error(500))
+        await self._send(200, body, _JSON)
+        return "complete"
+
+    def _breaks_now(self) -> bool:
+        return self._entry.fault in _BREAKS and self._entry.completion_tokens == self._midst
+
+    async def _break_off(self, error: bytes) -> str:
+        match self._entry.fault:
+            case Fault.STALL:
+                await self._line.until(asyncio.get_running_loop().time() + STALL)
+                await self._line.reset()
+            case Fault.CUT:
+                await self._line.reset()
+            case Fault.ERROR:
+                await self._line.write(error, more=False)
+            case Fault.TRUNCATED:
+                await self._line.write(b"", more=False)
+        return str(self._entry.fault)
+
+    async def _pass_on(self, refused: UpstreamRefused) -> str:
+        if not self._begun:
+            return await self.error(refused.status, refused.body)
+        await self._line.write(b"data: " + wire.pack(refused.body) + b"\n\n", more=False)
+        return "complete"
+
+    async def _send_piece(self, writer: wire.Writer, piece: Piece) -> None:
+        await self._begin_stream()
+        self._entry.completion_tokens += 1
+        number = self._entry.completion_tokens
+        data = writer.first(piece.text) if number == 1 else writer.text(piece.text)
+        if self._entry.fault == Fault.MALFORMED and number == self._midst:
+            data = data[: len(data) // 2] + b"\n\n"
+        self._entry.sent.append(self._app.now())
+        await self._line.write(data)
+
+    def _plan(self, piece: Piece) -> float:
+        """Gives the moment at which a piece is due, on the loop's clock."""
+        wait = next(self._waits)
+        self._due += wait if piece.wait is None else piece.wait
+        self._entry.planned.append(self._app.now(self._due))
+        return self._due
+
+    def _note_end(self, piece: Piece) -> None:
+        self._reason = piece.finish_reason or "stop"
+        self._entry.prompt_tokens = piece.prompt_tokens or self._entry.prompt_tokens
+
+    def _tail(self, writer: wire.Writer, ask: Ask) -> bytes:
+        counts, cost = self._account()
+        wants_usage = (ask.body.get("stream_options") or {}).get("include_usage")
+        return writer.finish(self._reason) + (writer.usage(counts, cost) if wants_usage else b"") + wire.DONE
+
+    def _account(self) -> tuple[dict[str, int], float]:
+        entry = self._entry
+        entry.cost = self._app.profile.price(entry.prompt_tokens, entry.completion_tokens)
+        return wire.usage(entry.prompt_tokens, entry.completion_tokens), entry.cost
+
+    def _writer(self) -> wire.Writer:
+        ident = f"chatcmpl-sim-{self._app.seed}-{self._entry.number}"
+        return wire.Writer(ident, self._app.upstream.model, int(time.time()))
+
+    async def _begin_stream(self) -> None:
+        if not self._begun:
+            await self._start(200, b"text/event-stream; charset=utf-8", [(b"cache-control", b"no-cache")])
+
+    async def _send(self, status: int, body: bytes, kind: bytes, headers: Headers | None = None) -> None:
+        await self._start(status, kind, [*(headers or []), (b"content-length", b"%d" % len(body))])
+        await self._line.write(body, more=False)
+
+    async def _start(self, status: int, kind: bytes, headers: Headers) -> None:
+        self._begun = True
+        self._entry.status = status
+        now = asyncio.get_running_loop().time()
+        usual = [
+            (b"content-type", kind),
+            (b"x-labkit-source", wire.SOURCE),
+            (b"x-request-id", b"req_sim_%d" % self._entry.number),
+            (b"openai-processing-ms", b"%d" % ((self._app.now() - self._entry.arrived) * 1000)),
+        ]
+        await self._line.start(status, usual + self._app.limits.headers(now) + headers)

@@ -1,0 +1,149 @@
+"""The server: an application on a port of this machine, in a thread of its own.
+
+It knows nothing of chat. uvicorn does the work; what is added is a connection that the application can reset, as a
+broken network does, and an end within a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from labkit.errors import PortInUse
+from labkit.ports import holder
+from labkit.simulator.line import EXTENSION, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from uvicorn import Config
+
+    from labkit.simulator.app import App
+
+_LOOPBACK = "127.0.0.1"
+_KEEP_ALIVE = 75  # seconds; clients let go of idle connections earlier, so one that stays open is their doing
+_BACKLOG = 1_024  # connections that may wait to be accepted
+_PATIENCE = 10.0  # seconds for the thread to start, or to end
+
+
+class Server:
+    """Serves an application on the loopback interface.
+
+    Args:
+        app: the application.
+        port: the TCP port; 0 lets the system choose.
+
+    Raises:
+        PortInUse: another program holds the port.
+    """
+
+    def __init__(self, app: App, port: int = 0) -> None:
+        self._app = app
+        self._socket = _listen(port)
+        self.port = int(self._socket.getsockname()[1])
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"simulator-{self.port}", daemon=True)
+
+    def start(self) -> None:
+        """Starts, and waits until requests are answered."""
+        self._thread.start()
+        self._started.wait(_PATIENCE)
+
+    def stop(self) -> None:
+        """Breaks off what is in flight, and ends the thread. Stopping twice does nothing."""
+        if self._thread.is_alive():
+            with suppress(RuntimeError):  # the loop has just ended by itself
+                self._loop.call_soon_threadsafe(self._end)
+            self._thread.join(_PATIENCE)
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        from uvicorn import Server as Uvicorn
+
+        self._loop = asyncio.get_running_loop()
+        self._uvicorn = Uvicorn(_config(self._app))
+        serving = asyncio.create_task(self._uvicorn.serve(sockets=[self._socket]))
+        while not (self._uvicorn.started or serving.done()):
+            await asyncio.sleep(0.001)
+        self._started.set()
+        await serving
+        await self._app.upstream.close()
+
+    def _end(self) -> None:
+        self._uvicorn.should_exit = self._uvicorn.force_exit = True
+        for connection in tuple(self._uvicorn.server_state.connections):
+            reset(connection.transport)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Breaks a connection off like a network does: the other side gets a reset, not an orderly end."""
+    raw = transport.get_extra_info("socket")
+    if raw is not None:
+        # Lingering for zero seconds makes the system send RST in place of FIN. Windows packs two shorts.
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("hh" if os.name == "nt" else "ii", 1, 0))
+    transport.abort()
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket()
+    if os.name == "posix":  # on Windows the option would let two servers share the port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((_LOOPBACK, port))
+    except OSError:
+        listener.close()
+        raise PortInUse(port, holder(port) or "another program") from None
+    return listener
+
+
+def _config(app: App) -> Config:
+    from uvicorn import Config
+
+    return Config(
+        app,
+        http=_protocol(),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE,
+        backlog=_BACKLOG,
+        loop="asyncio",
+    )
+
+
+def _protocol() -> type[asyncio.Protocol]:
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    numbers = count(1)
+    silent = logging.getLogger("labkit.simulator.http")
+    silent.setLevel(logging.ERROR)  # clients that send rubbish are what a simulator is for; no line for each
+
+    class Resettable(H11Protocol):
+        """uvicorn's protocol, with the connection offered to the application."""
+
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self.logger = silent
+            self.app = self._offering(self.app)
+
+        def _offering(self, app: Any) -> Callable[[Scope, Receive, Send], Any]:
+            ident = next(numbers)
+            offer = {EXTENSION: {"id": ident, "reset": lambda: reset(self.transport)}}
+
+            async def offering(scope: Scope, receive: Receive, send: Send) -> None:
+                scope["extensions"] = offer
+                await app(scope, receive, send)
+
+            return offering
+
+    return Resettable
