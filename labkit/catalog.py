@@ -94,14 +94,20 @@ def install(model: BundledModel, cache_folder: Path) -> Path:
     target = cache_folder / PUBLISHER / model.alias
     try:
         target.mkdir(parents=True, exist_ok=True)
-        for name in _damaged(target, model):
+        for name in damaged(target, model):
             _copy(model, name, target)
     except OSError as error:
         raise HomeNotWritable(cache_folder, error) from error
     return target
 
 
-def _damaged(folder: Path, model: BundledModel) -> Iterator[str]:
+def damaged(folder: Path, model: BundledModel) -> Iterator[str]:
+    """Gives the names of a model's files that are missing or whose SHA-256 is wrong.
+
+    Args:
+        folder: where the files should lie.
+        model: the model that they belong to.
+    """
     for name, digest in model.files.items():
         file = folder / name
         if not file.is_file() or _sha256(file) != digest:
