@@ -193,7 +193,12 @@ def _entry(model: BundledModel) -> dict[str, Any]:
                 "maxOutputTokens": str(model.context_length),
                 "supportsToolCalling": "false",
             },
-            "systemCatalogData": {"publisher": PUBLISHER, "displayName": model.alias},
+            "systemCatalogData": {
+                "publisher": PUBLISHER,
+                "displayName": model.alias,
+                "inferenceTasks": ["chat-completion"],  # without it the SDK's own ChatSession refuses the model
+                "textContextWindow": model.context_length,
+            },
         },
         "properties": {
             "id": model.id,
