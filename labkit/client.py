@@ -5,6 +5,7 @@ This module decides which server answers. It knows nothing of messages, streams 
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -53,9 +54,24 @@ class Lab:
         http = http_client(self._endpoint.is_local)
         return OpenAI(base_url=self.endpoint, api_key=self.api_key, http_client=http, max_retries=0)
 
-    @cached_property
+    @property
     def async_client(self) -> AsyncOpenAI:
-        """An asynchronous OpenAI client for the endpoint. It sends each request once, too."""
+        """An asynchronous OpenAI client for the endpoint, which sends each request once, too.
+
+        Connections belong to one event loop, so each loop has a client of its own: a second `asyncio.run()` works.
+        """
+        loop = _running_loop()
+        if loop not in self._async_clients or self._async_clients[loop].is_closed():
+            for ended in [known for known in self._async_clients if known is not None and known.is_closed()]:
+                del self._async_clients[ended]
+            self._async_clients[loop] = self._new_async_client()
+        return self._async_clients[loop]
+
+    @cached_property
+    def _async_clients(self) -> dict[asyncio.AbstractEventLoop | None, AsyncOpenAI]:
+        return {}
+
+    def _new_async_client(self) -> AsyncOpenAI:
         from openai import AsyncOpenAI
 
         http = async_http_client(self._endpoint.is_local)
@@ -124,3 +140,10 @@ def _still_serves(lab: Lab) -> bool:
         return True
     service = Service(lab.endpoint.removesuffix("/v1"))
     return service.is_running() and lab.model in service.loaded_ids()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:  # not inside a coroutine
+        return None
