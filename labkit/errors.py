@@ -39,7 +39,13 @@ from typing import Any
 
 
 class LabkitError(Exception):
-    """The root of every error that labkit raises on purpose."""
+    """The root of every error that labkit raises on purpose.
+
+    Attributes:
+        trace: every attempt that a router made before it raised this (`labkit.routing.Trace`), if a router did.
+    """
+
+    trace: Any = None
 
 
 class SettingsError(LabkitError):
@@ -174,15 +180,7 @@ class SimulatorError(LabkitError):
 
 
 class RoutingError(LabkitError):
-    """A request could not be routed.
-
-    Attributes:
-        trace: every attempt that was made (`labkit.routing.Trace`), where there were any.
-        text: what had arrived and was given out until then.
-    """
-
-    trace: Any = None
-    text: str = ""
+    """A request could not be routed."""
 
 
 class PolicyError(RoutingError):
