@@ -77,7 +77,7 @@ class App:
         await self._router(scope, receive, send)
 
     def now(self, at: float | None = None) -> float:
-        """Gives the seconds since the first request.
+        """Gives the seconds since the first connection.
 
         Args:
             at: a moment of the loop's clock; now when left out.
@@ -87,8 +87,12 @@ class App:
             self._epoch = time
         return time - self._epoch
 
+    def elapsed(self, at: float) -> float:
+        """Gives the seconds since the first connection, for a moment of the loop's clock; 0 before the first."""
+        return 0.0 if self._epoch is None else at - self._epoch
+
     def loop_time(self, now: float) -> float:
-        """Gives the moment of the loop's clock for seconds since the first request."""
+        """Gives the moment of the loop's clock for seconds since the first connection."""
         return now + (self._epoch or 0.0)
 
     def hang_up(self) -> None:
@@ -97,7 +101,8 @@ class App:
             line.hang_up()
 
     async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
-        entry, line = self.journal.open(self.now()), Line(scope, receive, send)
+        line = Line(scope, receive, send)
+        entry = self.journal.open(self.now(), line.connection)
         self._lines.add(line)
         ending = "failed"
         try:
@@ -112,7 +117,7 @@ class App:
     async def _serve(self, scope: Scope, line: Line, entry: Request) -> str:
         delivery = Delivery(line, entry, self)
         try:
-            ask = self._read(await line.body(), entry)
+            ask = self._read(await line.body(), scope, entry)
             entry.fault = fault = self._fault(scope, entry.number)
             if fault is Fault.REFUSE:
                 return await delivery.refuse()
@@ -123,7 +128,7 @@ class App:
             return await delivery.error(refused.status, refused.body)
         return await delivery.answer(ask)
 
-    def _read(self, body: bytes, entry: Request) -> Ask:
+    def _read(self, body: bytes, scope: Scope, entry: Request) -> Ask:
         try:
             asked = json.loads(body)
             messages = asked["messages"]
@@ -136,14 +141,15 @@ class App:
         ask = Ask(asked, messages, _limit(asked))
         entry.stream = bool(asked.get("stream"))
         entry.prompt = text_of(messages[-1])[:_PROMPT_KEPT]
-        entry.call = blake2b(body, digest_size=8).hexdigest()
+        entry.call = _call(scope, body)
+        entry.continues = self.journal.find_truncated(text_of(m) for m in messages if m.get("role") == "assistant")
         entry.prompt_tokens = ask.prompt_tokens
         return ask
 
     def _fault(self, scope: Scope, number: int) -> Fault | None:
-        for name, value in scope["headers"]:
-            if name == b"x-labkit-fault":
-                return _asked_fault(value.decode("latin-1"))
+        asked = _header(scope, b"x-labkit-fault")
+        if asked is not None:
+            return _asked_fault(asked.decode("latin-1"))
         if not self.faults.rates and not self.faults.script:
             return None
         return self.faults.choose(number, self.random(number, "fault"))
@@ -157,7 +163,10 @@ class App:
         if model != self.upstream.model:
             raise Refused(404, _no_model(model, self.upstream.model))
         if limit and ask.prompt_tokens > limit:
-            message = f"This model's maximum context length is {limit} tokens; the messages have {ask.prompt_tokens}."
+            message = (
+                f"This model's maximum context length is {limit} tokens. However, your messages resulted in "
+                f"{ask.prompt_tokens} tokens. Please reduce the length of the messages."
+            )
             raise Refused(400, wire.error(400, message, "messages", code="context_length_exceeded"))
 
     async def _health(self, request: HttpRequest) -> Response:
@@ -192,6 +201,16 @@ _MARK = {"x-labkit-source": wire.SOURCE.decode()}
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
     message = f"Unknown request URL: {scope['method']} {scope['path']}."
     await JSONResponse(wire.error(404, message), 404, _MARK)(scope, receive, send)
+
+
+def _header(scope: Scope, name: bytes) -> bytes | None:
+    return next((value for key, value in scope["headers"] if key == name), None)
+
+
+def _call(scope: Scope, body: bytes) -> str:
+    """Gives what attempts at one call have in common. Another key is another call: it may be the right one."""
+    same = _header(scope, b"idempotency-key") or body + (_header(scope, b"authorization") or b"")
+    return blake2b(same, digest_size=8).hexdigest()
 
 
 def _limit(asked: dict[str, Any]) -> int | None:

@@ -41,7 +41,8 @@ class Delivery:
         self._line, self._entry, self._app = line, entry, app
         self._due = app.loop_time(entry.arrived)
         self._begun = False
-        self._reason = "stop"
+        self._reason: str | None = None
+        self._text: list[str] = []
 
     async def refuse(self) -> str:
         """Closes the connection before an answer."""
@@ -100,55 +101,61 @@ class Delivery:
                     break
         await self._begin_stream()
         if self._entry.fault in _BREAKS:
-            return await self._break_off(b"data: " + wire.pack(wire.error(500)) + b"\n\n")
+            return await self._break_off()
+        if self._reason is None:  # a recording of a stream that broke off
+            return await self._truncate()
         await self._line.write(self._tail(writer, ask), more=False)
         return "complete"
 
     async def _whole(self, ask: Ask) -> str:
-        text = ""
         async with aclosing(self._app.upstream.answer(ask)) as pieces:
             async for piece in pieces:
                 if piece.finish_reason:
                     self._note_end(piece)
                     break
                 self._plan(piece)
-                self._entry.completion_tokens += 1
-                text += piece.text
+                self._count(piece)
                 if self._breaks_now():
                     break
         await self._line.until(self._due)
-        reason = None if self._entry.fault == Fault.TRUNCATED else self._reason
-        return await self._send_whole(self._writer().whole(text, reason, *self._account()))
+        return await self._send_whole("".join(self._text))
 
-    async def _send_whole(self, body: bytes) -> str:
+    async def _send_whole(self, text: str) -> str:
+        fault = self._entry.fault
+        reason = None if fault == Fault.TRUNCATED else self._reason
+        body = self._writer().whole(text, reason, *self._account())
         half = body[: len(body) // 2]
-        match self._entry.fault:
-            case Fault.CUT | Fault.STALL:
-                await self._start(200, _JSON, [(b"content-length", b"%d" % len(body))])
-                await self._line.write(half)
-                return await self._break_off(b"")
-            case Fault.MALFORMED:
-                body = half
-            case Fault.ERROR:
-                body = wire.pack(wire.error(500))
-        await self._send(200, body, _JSON)
-        return "complete"
+        if fault in (Fault.CUT, Fault.STALL):
+            await self._start(200, _JSON, [(b"content-length", b"%d" % len(body))])
+            await self._line.write(half)
+            return await self._break_off()
+        bodies = {Fault.MALFORMED: half, Fault.ERROR: wire.pack(wire.error(500))}
+        await self._send(200, bodies.get(fault, body) if fault else body, _JSON)
+        if reason is None:
+            self._app.journal.truncate(self._entry, text)
+        return fault.value if fault in (Fault.ERROR, Fault.TRUNCATED) else "complete"
 
     def _breaks_now(self) -> bool:
         return self._entry.fault in _BREAKS and self._entry.completion_tokens == self._midst
 
-    async def _break_off(self, error: bytes) -> str:
+    async def _break_off(self) -> str:
         match self._entry.fault:
             case Fault.STALL:
                 await self._line.until(asyncio.get_running_loop().time() + STALL)
                 await self._line.reset()
-            case Fault.CUT:
-                await self._line.reset()
+                return Fault.STALL.value
             case Fault.ERROR:
-                await self._line.write(error, more=False)
+                await self._line.write(b"data: " + wire.pack(wire.error(500)) + b"\n\n", more=False)
+                return Fault.ERROR.value
             case Fault.TRUNCATED:
-                await self._line.write(b"", more=False)
-        return str(self._entry.fault)
+                return await self._truncate()
+        await self._line.reset()
+        return Fault.CUT.value
+
+    async def _truncate(self) -> str:
+        await self._line.write(b"", more=False)
+        self._app.journal.truncate(self._entry, "".join(self._text))
+        return Fault.TRUNCATED.value
 
     async def _pass_on(self, refused: UpstreamRefused) -> str:
         if not self._begun:
@@ -158,13 +165,17 @@ class Delivery:
 
     async def _send_piece(self, writer: wire.Writer, piece: Piece) -> None:
         await self._begin_stream()
-        self._entry.completion_tokens += 1
-        number = self._entry.completion_tokens
+        number = self._count(piece)
         data = writer.first(piece.text) if number == 1 else writer.text(piece.text)
         if self._entry.fault == Fault.MALFORMED and number == self._midst:
             data = data[: len(data) // 2] + b"\n\n"
         self._entry.sent.append(self._app.now())
         await self._line.write(data)
+
+    def _count(self, piece: Piece) -> int:
+        self._text.append(piece.text)
+        self._entry.completion_tokens += 1
+        return self._entry.completion_tokens
 
     def _plan(self, piece: Piece) -> float:
         """Gives the moment at which a piece is due, on the loop's clock."""
@@ -174,13 +185,13 @@ class Delivery:
         return self._due
 
     def _note_end(self, piece: Piece) -> None:
-        self._reason = piece.finish_reason or "stop"
+        self._reason = piece.finish_reason
         self._entry.prompt_tokens = piece.prompt_tokens or self._entry.prompt_tokens
 
     def _tail(self, writer: wire.Writer, ask: Ask) -> bytes:
         counts, cost = self._account()
         wants_usage = (ask.body.get("stream_options") or {}).get("include_usage")
-        return writer.finish(self._reason) + (writer.usage(counts, cost) if wants_usage else b"") + wire.DONE
+        return writer.finish(self._reason or "stop") + (writer.usage(counts, cost) if wants_usage else b"") + wire.DONE
 
     def _account(self) -> tuple[dict[str, int], float]:
         entry = self._entry

@@ -12,10 +12,8 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Callable
 from contextlib import suppress
-from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from labkit.errors import PortInUse
 from labkit.ports import holder
@@ -62,6 +60,11 @@ class Server:
                 self._loop.call_soon_threadsafe(self._end)
             self._thread.join(_PATIENCE)
 
+    def wait(self) -> None:
+        """Waits until the server stops, or until Ctrl-C."""
+        while self._thread.is_alive():  # in short steps, because a long one hides Ctrl-C on Windows
+            self._thread.join(0.5)
+
     def _run(self) -> None:
         asyncio.run(self._serve())
 
@@ -78,9 +81,8 @@ class Server:
         await self._app.upstream.close()
 
     def _end(self) -> None:
+        self._app.hang_up()
         self._uvicorn.should_exit = self._uvicorn.force_exit = True
-        for connection in tuple(self._uvicorn.server_state.connections):
-            reset(connection.transport)
 
 
 def reset(transport: asyncio.Transport) -> None:
@@ -109,7 +111,7 @@ def _config(app: App) -> Config:
 
     return Config(
         app,
-        http=_protocol(),
+        http=_protocol(app),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -121,29 +123,28 @@ def _config(app: App) -> Config:
     )
 
 
-def _protocol() -> type[asyncio.Protocol]:
+def _protocol(app: App) -> type[asyncio.Protocol]:
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    numbers = count(1)
     silent = logging.getLogger("labkit.simulator.http")
     silent.setLevel(logging.ERROR)  # clients that send rubbish are what a simulator is for; no line for each
 
-    class Resettable(H11Protocol):
+    class Offering(H11Protocol):
         """uvicorn's protocol, with the connection offered to the application."""
 
-        def __init__(self, *args: Any, **options: Any) -> None:
-            super().__init__(*args, **options)
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own type
+            super().connection_made(transport)
             self.logger = silent
-            self.app = self._offering(self.app)
+            self.number = app.journal.connect(app.now())
+            self.offer = {EXTENSION: {"id": self.number, "reset": lambda: reset(transport)}}
+            self.app = self.offering
 
-        def _offering(self, app: Any) -> Callable[[Scope, Receive, Send], Any]:
-            ident = next(numbers)
-            offer = {EXTENSION: {"id": ident, "reset": lambda: reset(self.transport)}}
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            app.journal.disconnect(self.number)
 
-            async def offering(scope: Scope, receive: Receive, send: Send) -> None:
-                scope["extensions"] = offer
-                await app(scope, receive, send)
+        async def offering(self, scope: Scope, receive: Receive, send: Send) -> None:
+            scope["extensions"] = self.offer
+            await app(scope, receive, send)
 
-            return offering
-
-    return Resettable
+    return Offering

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from labkit.simulator.clock import is_virtual
 
 if TYPE_CHECKING:
     from openai import APIError, AsyncOpenAI
+    from openai.types.chat import ChatCompletionChunk
 
     from labkit.client import Lab
 
@@ -116,54 +120,56 @@ class RealModel:
     """
 
     def __init__(self, lab: Lab) -> None:
-        # A copy, because the clients of a Lab stay with the event loop that used them first.
+        # A copy, so that closing its clients at the end closes nobody else's.
         self._lab = replace(lab)
+        self._client: AsyncOpenAI | None = None
         self.model = lab.model.partition(":")[0]
         self.context_length = lab.context_length
 
     async def answer(self, ask: Ask) -> AsyncGenerator[Piece]:
-        """Asks the model; leaving the loop stops it.
+        """Asks the model; closing the generator stops it.
 
         Raises:
             UpstreamRefused: the model does not accept the request, or fails.
         """
         from openai import APIError
 
-        try:
-            async for piece in self._ask_model(ask):
-                yield piece
-        except APIError as error:
-            raise UpstreamRefused(getattr(error, "status_code", 502), _as_error(error)) from error
-
-    async def _ask_model(self, ask: Ask) -> AsyncGenerator[Piece]:
-        options = {name: ask.body[name] for name in _PASSED_ON if ask.body.get(name) is not None}
-        stream = await self._client.chat.completions.create(
-            model=self._lab.model,
-            messages=cast(Any, ask.messages),
-            max_tokens=ask.max_tokens or _DEFAULT_ANSWER,
-            stream=True,
-            stream_options={"include_usage": True},
-            **options,
-        )
         reason, prompt_tokens = "stop", None
-        async with stream:
-            async for chunk in stream:
-                if chunk.usage:
-                    prompt_tokens = chunk.usage.prompt_tokens
-                for choice in chunk.choices:
-                    reason = choice.finish_reason or reason
-                    if choice.delta.content:
-                        yield Piece(choice.delta.content)
+        try:
+            async with aclosing(self._chunks(self._request(ask))) as chunks:
+                async for chunk in chunks:
+                    prompt_tokens = chunk.usage.prompt_tokens if chunk.usage else prompt_tokens
+                    for choice in chunk.choices:
+                        reason = choice.finish_reason or reason
+                        if choice.delta.content:
+                            yield Piece(choice.delta.content)
+        except APIError as error:
+            raise _refused(error) from error
         yield Piece("", reason, prompt_tokens)
 
     async def close(self) -> None:
         """Closes the connections to the model."""
-        if "async_client" in self._lab.__dict__:
-            await self._lab.async_client.close()
+        if self._client is not None:
+            await self._client.close()
+        elif "client" in self._lab.__dict__:
+            self._lab.client.close()
 
-    @property
-    def _client(self) -> AsyncOpenAI:
-        return self._lab.async_client
+    def _request(self, ask: Ask) -> dict[str, Any]:
+        options = {name: ask.body[name] for name in _PASSED_ON if ask.body.get(name) is not None}
+        limit = ask.max_tokens or _DEFAULT_ANSWER
+        usage = {"include_usage": True}
+        request = {"model": self._lab.model, "messages": ask.messages, "max_tokens": limit} | options
+        return request | {"stream": True, "stream_options": usage}
+
+    async def _chunks(self, request: dict[str, Any]) -> AsyncGenerator[ChatCompletionChunk]:
+        if is_virtual():  # the model lives in real time: virtual time stands still until the whole answer is there
+            for chunk in list(self._lab.client.chat.completions.create(**request)):
+                yield chunk
+            return
+        self._client = self._client or self._lab.async_client
+        async with await self._client.chat.completions.create(**request) as stream:
+            async for chunk in stream:
+                yield chunk
 
 
 def text_of(message: Mapping[str, Any]) -> str:
@@ -178,6 +184,9 @@ def _texts(content: Any) -> Iterator[str]:
         yield from (str(part.get("text", "")) for part in content if isinstance(part, dict))
 
 
-def _as_error(error: APIError) -> dict[str, Any]:
-    kind = error.type or "invalid_request_error"
-    return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
+def _refused(error: APIError) -> UpstreamRefused:
+    kind = error.type or "server_error"
+    # Foundry Local refuses a long prompt inside the stream, where there is no status any more.
+    status = getattr(error, "status_code", 400 if kind == "invalid_request_error" else 502)
+    body = {"message": error.message, "type": kind, "param": error.param, "code": error.code}
+    return UpstreamRefused(status, {"error": body})
