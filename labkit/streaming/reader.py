@@ -1,6 +1,6 @@
 """The reader of a chat answer: bytes in, text and timed events out, every ending told apart.
 
-It does no I/O: the drivers in `stream.py` feed it, one with and one without `await`. It knows nothing of HTTP.
+It does no I/O: the drivers in `driver.py` feed it, one with and one without `await`. It knows nothing of HTTP.
 The protocol is https://platform.openai.com/docs/api-reference/chat-streaming.
 """
 
