@@ -56,7 +56,9 @@ def q1(stream_pieces: Callable[[Lab, str], Iterable[object]]) -> Verdict:
         return Wrong("a request with stream=True", "no request that asks for a stream")
     pieces = recorder.chats[-1].pieces
     if came != pieces:
-        return Wrong(f"the {len(pieces)} pieces that came over the wire, as a list: {_show(pieces)}", _show(came))
+        return Wrong(
+            f"a list of the {len(pieces)} pieces that came over the wire, beginning {_show(pieces[:3])}", _pieces(came)
+        )
     return Right(f"You caught all {len(pieces)} pieces, and nothing else.")
 
 
@@ -239,6 +241,15 @@ def _answer(lab: Lab, **settings: Any) -> tuple[str, str]:
         model=lab.model, messages=[{"role": "user", "content": "What does a router do?"}], **settings
     )
     return reply.choices[0].message.content or "", reply.choices[0].finish_reason
+
+
+def _pieces(came: object) -> str:
+    """Says what a learner's list of pieces is like, since two long lists look the same at first sight."""
+    if not isinstance(came, list):
+        return f"{type(came).__name__}: {_show(came)}" if came is not None else _show(came)
+    kinds = {type(piece).__name__ for piece in came} - {"str"}
+    strange = f"; among them {', '.join(sorted(kinds))} instead of text" if kinds else ""
+    return f"a list of length {len(came)}, beginning {_show(came[:3])}{strange}"
 
 
 def _show(value: object) -> str:

@@ -188,4 +188,4 @@ def _explain(error: BaseException | None, answer: object) -> str:
     code = getattr(answer, "__code__", None)
     frames = traceback.extract_tb(error.__traceback__) if error else []
     own = [frame for frame in frames if isinstance(code, CodeType) and frame.filename == code.co_filename]
-    return f"{said}\n(line {own[-1].lineno} of your cell: {own[-1].line})" if own else said
+    return f"{said}\n(line {own[-1].lineno} of your cell) {own[-1].line or ''}".rstrip() if own else said

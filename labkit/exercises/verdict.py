@@ -44,7 +44,7 @@ class Verdict:
         return (
             f"<div role='status' style='border-left:4px solid {colour};padding-left:10px'>"
             f"<strong style='color:{colour}'>{symbol} {self.state.capitalize()}</strong> {escape(self.exercise)}"
-            f"<table>{rows}</table></div>"
+            f"<table style='color:inherit'>{rows}</table></div>"
         )
 
     def _shown(self) -> Mapping[str, str]:
