@@ -37,6 +37,7 @@ class ScriptedServer:
         self.requests: list[dict[str, Any]] = []
         self.connections = 0
         self.hung_up = threading.Event()  # set when a client closes its connection
+        self.waited_in_vain = False  # for a client to end a silence
         self._steps = steps
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -65,12 +66,14 @@ class ScriptedServer:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection:
-            connection.settimeout(30)
+            connection.settimeout(10)
             try:
                 while body := _request(connection):
                     self.requests.append(json.loads(body))
                     for step in self._steps:
                         self._play(connection, step)
+            except TimeoutError:
+                self.waited_in_vain = True
             except OSError:
                 pass
         self.hung_up.set()
@@ -94,6 +97,7 @@ def scripted(*steps: Step) -> Iterator[ScriptedServer]:
     server = ScriptedServer(*steps)
     try:
         yield server
+        assert not server.waited_in_vain, "the client should have ended the silence"
     finally:
         server.close()
 

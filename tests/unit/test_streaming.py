@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -242,8 +243,9 @@ def test_silence_before_the_first_token_is_a_stall(read: Read) -> None:
 @both_ways
 def test_keep_alive_comments_are_no_tokens(read: Read) -> None:
     """A server that only says that it is still there does stall."""
-    ticks = [step for _ in range(100) for step in (b": ping\n\n", 0.02)]
+    ticks = [*[step for _ in range(50) for step in (b": ping\n\n", 0.02)], text("late"), STOP, END]
     assert _interrupted(read, text("Hel"), *ticks, stall_timeout=0.3).reason == "stall"
+    assert _interrupted(read, *ticks, first_token_timeout=0.3).reason == "stall"
 
 
 def test_a_slow_reader_is_not_taken_for_a_stalled_server() -> None:
@@ -397,11 +399,21 @@ def test_another_thread_can_stop_a_stream_that_waits() -> None:
         reader = threading.Thread(target=lambda: [read.set() for _piece in answer])
         reader.start()
         assert read.wait(10)
+        _wait_until_it_waits(reader)
         answer.close()
         reader.join(10)
         assert not reader.is_alive()
         assert (answer.text, answer.finish_reason) == ("Hel", None)
         assert server.hung_up.wait(10)
+
+
+def _wait_until_it_waits(thread: threading.Thread) -> None:
+    """Waits until a thread sits in a network read."""
+    for _ in range(1000):
+        if sys._current_frames()[thread.ident or 0].f_code.co_name == "read":
+            return
+        threading.Event().wait(0.01)
+    pytest.fail("the reader never came to wait for the network")
 
 
 def test_closing_stops_the_real_model(large: Lab) -> None:
