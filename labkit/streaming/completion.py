@@ -41,6 +41,7 @@ def complete(
 
     Raises:
         ContextTooLong: prompt and answer do not fit into the model.
+        StreamInterrupted: the answer has no finish reason, or an error in its place.
         RequestError: the server refused the request or did not answer in time; a subclass says why.
         EndpointError: nobody answers, or nobody who speaks this language.
         ModelNotFound: the server does not know the model.
@@ -89,7 +90,10 @@ async def acomplete(
 def _answer(lab: Lab, reader: Reader, body: bytes) -> Answer:
     try:
         reader.take_whole(body)
+        reader.end()
     except StreamInterrupted as error:
+        if error.reason != "malformed":
+            raise
         raise NotOpenAI(
             f"The server at {lab.endpoint} answers, but not with a chat completion: it sent {body[:60]!r}. "
             "Correct BASE_URL."
