@@ -64,10 +64,10 @@ class App:
         self._epoch: float | None = None
         self._router = Router(
             [
+                Route("/v1/chat/completions", _Endpoint(self._chat), methods=["POST"]),
                 Route("/health", self._health),
                 Route("/v1/models", self._models),
                 Route("/v1/models/{model}", self._model),
-                Route("/v1/chat/completions", _Endpoint(self._chat), methods=["POST"]),
             ],
             default=_not_found,
         )

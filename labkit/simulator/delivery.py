@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from contextlib import aclosing
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from labkit.simulator import wire
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 STALL = 120.0  # seconds until a stalled connection is reset
 _RETRY_AFTER = 1.0  # seconds, for a 429 or a 503 that is a fault
 _SLOWER, _SLOW = 10, 2.0  # the slow first token: times as long, seconds at least
+_IN_MIDST = {Fault.STALL, Fault.CUT, Fault.ERROR, Fault.TRUNCATED, Fault.MALFORMED}
 _BREAKS = {Fault.STALL, Fault.CUT, Fault.ERROR, Fault.TRUNCATED}
 _JSON = b"application/json"
 
@@ -74,19 +75,15 @@ class Delivery:
         if self._entry.fault == Fault.CONTENT_TYPE:
             await self._send(200, wire.HTML, b"text/html; charset=utf-8")
             return "complete"
-        self._waits = self._draw_waits()
-        self._midst = self._app.random(self._entry.number, "midst").randint(2, 8) if self._entry.fault else 0
+        fault, random = self._entry.fault, self._app.random(self._entry.number, "latency")
+        self._waits = self._app.profile.waits(random, self._app.journal.in_flight - 1)
+        if fault == Fault.SLOW:
+            self._waits = chain([max(next(self._waits) * _SLOWER, _SLOW)], self._waits)
+        self._midst = self._app.random(self._entry.number, "midst").randint(2, 8) if fault in _IN_MIDST else 0
         try:
             return await (self._stream(ask) if self._entry.stream else self._whole(ask))
         except UpstreamRefused as refused:
             return await self._pass_on(refused)
-
-    def _draw_waits(self) -> Iterator[float]:
-        random = self._app.random(self._entry.number, "latency")
-        waits = self._app.profile.waits(random, self._app.journal.in_flight - 1)
-        if self._entry.fault == Fault.SLOW:
-            yield max(next(waits) * _SLOWER, _SLOW)
-        yield from waits
 
     async def _stream(self, ask: Ask) -> str:
         writer = self._writer()
@@ -97,7 +94,7 @@ class Delivery:
                     break
                 await self._line.until(self._plan(piece))
                 await self._send_piece(writer, piece)
-                if self._breaks_now():
+                if self._entry.completion_tokens == self._midst and self._entry.fault in _BREAKS:
                     break
         await self._begin_stream()
         if self._entry.fault in _BREAKS:
@@ -113,10 +110,11 @@ class Delivery:
                 if piece.finish_reason:
                     self._note_end(piece)
                     break
-                self._plan(piece)
-                self._count(piece)
-                if self._breaks_now():
-                    break
+                self._due += next(self._waits) if piece.wait is None else piece.wait
+                self._text.append(piece.text)
+        if self._midst and self._entry.fault in _BREAKS:
+            del self._text[self._midst :]
+        self._entry.completion_tokens = len(self._text)
         await self._line.until(self._due)
         return await self._send_whole("".join(self._text))
 
@@ -134,9 +132,6 @@ class Delivery:
         if reason is None:
             self._app.journal.truncate(self._entry, text)
         return fault.value if fault in (Fault.ERROR, Fault.TRUNCATED) else "complete"
-
-    def _breaks_now(self) -> bool:
-        return self._entry.fault in _BREAKS and self._entry.completion_tokens == self._midst
 
     async def _break_off(self) -> str:
         match self._entry.fault:
@@ -179,8 +174,7 @@ class Delivery:
 
     def _plan(self, piece: Piece) -> float:
         """Gives the moment at which a piece is due, on the loop's clock."""
-        wait = next(self._waits)
-        self._due += wait if piece.wait is None else piece.wait
+        self._due += next(self._waits) if piece.wait is None else piece.wait
         self._entry.planned.append(self._app.now(self._due))
         return self._due
 

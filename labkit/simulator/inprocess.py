@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -37,15 +37,17 @@ class Exchange:
 
     def __init__(self, app: App, request: httpx2.Request) -> None:
         self._request = request
+        self._limit = request.extensions.get("timeout", {}).get("read")
         self._loop = asyncio.get_running_loop()
         self._inbox: deque[Message] = deque([{"type": "http.request", "body": request.content, "more_body": False}])
         self._parts: deque[Message] = deque()
-        self._is_reset = False
-        self._is_left = False
-        self._waiting: dict[asyncio.Future[None], None] = {}  # in order, so that each run wakes them alike
+        self._is_reset = self._is_left = False
+        self._bell = _Bell()  # rings for the client
+        self._line_bell = _Bell()  # rings for the application
+        self._journal = app.journal
         self._ident = app.journal.connect(app.now())
-        self._journal, self._now = app.journal, app.now
         self._task = self._loop.create_task(app(self._scope(), self._receive, self._send))
+        self._task.add_done_callback(lambda _: self._bell.ring())
 
     async def start(self) -> Message:
         """Waits for status and headers.
@@ -55,7 +57,7 @@ class Exchange:
         """
         return await self._next()
 
-    async def parts(self) -> AsyncIterator[bytes]:
+    async def parts(self) -> AsyncGenerator[bytes]:
         """Gives the parts of the body.
 
         Raises:
@@ -73,51 +75,44 @@ class Exchange:
         if not self._is_left:
             self._is_left = True
             self._journal.disconnect(self._ident)
-            self._notify()
+            self._line_bell.ring()
 
     async def _next(self) -> Message:
-        limit = self._request.extensions.get("timeout", {}).get("read")
-        try:
-            async with asyncio.timeout(limit):
-                while not self._parts and not self._is_reset and not self._task.done():
-                    await self._change()
-        except TimeoutError:
-            raise httpx2.ReadTimeout("nothing came in time", request=self._request) from None
+        if not self._parts and not self._is_reset and not self._task.done():
+            await self._patience()
         if self._parts:
-            self._notify()
+            if len(self._parts) > _BUFFER:  # the application waits for room
+                self._line_bell.ring()
             return self._parts.popleft()
         if not self._is_reset:
             self._task.result()  # an error of the application is an error of its programmer
         raise httpx2.ReadError("connection reset by the simulated cloud", request=self._request)
 
+    async def _patience(self) -> None:
+        late = self._loop.call_later(self._limit, self._bell.ring, True) if self._limit else None
+        try:
+            if await self._bell.wait():
+                raise httpx2.ReadTimeout("nothing came in time", request=self._request)
+        finally:
+            if late:
+                late.cancel()
+
     async def _receive(self) -> Message:
-        while not self._inbox and not self._is_left and not self._is_reset:
-            await self._change()
+        while not self._inbox and not self._is_left:
+            await self._line_bell.wait()
         return self._inbox.popleft() if self._inbox else {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
         while len(self._parts) > _BUFFER and not self._is_left:
-            await self._change()
-        if not self._is_left and not self._is_reset:
+            await self._line_bell.wait()
+        if not self._is_left:
             self._parts.append(message)
-            self._notify()
+            self._bell.ring()
 
     def _reset(self) -> None:
         self._is_reset = True
         self.leave()
-
-    async def _change(self) -> None:
-        waiter = self._loop.create_future()
-        self._waiting[waiter] = None
-        try:
-            await waiter
-        finally:
-            del self._waiting[waiter]
-
-    def _notify(self) -> None:
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)
+        self._bell.ring()
 
     def _scope(self) -> dict[str, Any]:
         url = self._request.url
@@ -136,6 +131,26 @@ class Exchange:
             "server": None,
             "extensions": {EXTENSION: {"id": self._ident, "reset": self._reset}},
         }
+
+
+class _Bell:
+    """Wakes whoever waits at this moment, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._waiting: list[asyncio.Future[bool]] = []
+
+    async def wait(self) -> bool:
+        """Waits for the next ring, and says whether it means that the time is over."""
+        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        return await waiter
+
+    def ring(self, is_late: bool = False) -> None:
+        """Wakes all who wait."""
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(is_late)
+        self._waiting.clear()
 
 
 class AsyncTransport(httpx2.AsyncBaseTransport):

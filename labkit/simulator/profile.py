@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import repeat
 from random import Random
 from typing import Literal
 
@@ -122,6 +123,8 @@ class Profile:
         """
         slower = 1 + self.load_factor * others
         yield self.first_token.draw(random) * slower
+        if not self.inter_token.std_ms and not self.jitter_ms:
+            yield from repeat(self.inter_token.draw(random) * slower)
         while True:
             wait = self.inter_token.draw(random) * slower
             if self.jitter_ms:

@@ -13,11 +13,11 @@ import socket
 import struct
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labkit.errors import PortInUse
 from labkit.ports import holder
-from labkit.simulator.line import EXTENSION, Receive, Scope, Send
+from labkit.simulator.line import EXTENSION, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from uvicorn import Config
@@ -90,12 +90,52 @@ def reset(transport: asyncio.Transport) -> None:
     raw = transport.get_extra_info("socket")
     if raw is not None:
         # Lingering for zero seconds makes the system send RST in place of FIN. Windows packs two shorts.
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("hh" if os.name == "nt" else "ii", 1, 0))
+        with suppress(OSError):  # the other side was faster
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("hh" if os.name == "nt" else "ii", 1, 0))
     transport.abort()
 
 
+class _Joining:
+    """A transport that sends the head of an answer together with the start of its body, in one call of the system.
+
+    Args:
+        transport: the transport that really sends.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._held: list[bytes] = []
+        self.holds = False
+
+    def write(self, data: bytes) -> None:
+        """Sends bytes, or keeps them for the next time."""
+        if self.holds:
+            self._held.append(data)
+        elif self._held:
+            self._held.append(data)
+            self.release()
+        else:
+            self._transport.write(data)
+
+    def release(self) -> None:
+        """Sends what was kept."""
+        if self._held:
+            self._transport.write(b"".join(self._held))
+            self._held.clear()
+
+    def close(self) -> None:
+        """Sends what was kept, and closes."""
+        self.release()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 def _listen(port: int) -> socket.socket:
-    listener = socket.socket()
+    # The protocol is named because asyncio turns Nagle's algorithm off only for sockets that say TCP; with it on, a
+    # small write waits up to 40 ms for the acknowledgement of the one before.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if os.name == "posix":  # on Windows the option would let two servers share the port
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -124,16 +164,19 @@ def _config(app: App) -> Config:
 
 
 def _protocol(app: App) -> type[asyncio.Protocol]:
-    from uvicorn.protocols.http.h11_impl import H11Protocol
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
     silent = logging.getLogger("labkit.simulator.http")
     silent.setLevel(logging.ERROR)  # clients that send rubbish are what a simulator is for; no line for each
 
-    class Offering(H11Protocol):
+    base: Any = AutoHTTPProtocol  # which class it is depends on what is installed
+
+    class Offering(base):  # type: ignore[misc]  # for the same reason
         """uvicorn's protocol, with the connection offered to the application."""
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own type
-            super().connection_made(transport)
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            self.joining = _Joining(transport)
+            super().connection_made(self.joining)
             self.logger = silent
             self.number = app.journal.connect(app.now())
             self.offer = {EXTENSION: {"id": self.number, "reset": lambda: reset(transport)}}
@@ -144,7 +187,13 @@ def _protocol(app: App) -> type[asyncio.Protocol]:
             app.journal.disconnect(self.number)
 
         async def offering(self, scope: Scope, receive: Receive, send: Send) -> None:
+            async def join(message: Message) -> None:
+                self.joining.holds = message["type"] == "http.response.start"
+                await send(message)
+                if not self.joining.holds:
+                    self.joining.release()
+
             scope["extensions"] = self.offer
-            await app(scope, receive, send)
+            await app(scope, receive, join)
 
     return Offering

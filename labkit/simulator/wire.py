@@ -6,11 +6,13 @@ Source: OpenAI's API reference, "Chat completions". This module knows nothing of
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import Any
 
 from labkit.simulator.fault import Fault
 
 SOURCE = b"simulated-cloud"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # made once: json.dumps makes one a call
 DONE = b"data: [DONE]\n\n"
 HTML = b"<!doctype html><title>Sign in</title><h1>This network asks you to sign in</h1>"
 
@@ -25,7 +27,7 @@ STATUS = {Fault.RATE_LIMITED: 429, Fault.BROKEN: 500, Fault.UNAVAILABLE: 503, Fa
 
 def pack(value: Any) -> bytes:
     """Writes a value as compact JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def error(status: int, message: str | None = None, param: str | None = None, **extra: str | None) -> dict[str, Any]:
@@ -58,7 +60,10 @@ class Writer:
 
     def __init__(self, ident: str, model: str, created: int) -> None:
         self._head = {"id": ident, "created": created, "model": model, "system_fingerprint": "simulated"}
-        self._before = b"data: " + self._chunk([])[:-2] + b'{"index":0,"delta":{"content":'
+
+    @cached_property
+    def _before(self) -> bytes:
+        return b"data: " + self._chunk([])[:-2] + b'{"index":0,"delta":{"content":'
 
     def first(self, text: str) -> bytes:
         """Writes the chunk with the role, and the first text."""
@@ -67,7 +72,7 @@ class Writer:
     def text(self, text: str) -> bytes:
         """Writes a chunk with text."""
         # Only the text differs from chunk to chunk, and there are thousands of chunks in a second.
-        return self._before + json.dumps(text, ensure_ascii=False).encode() + b'},"finish_reason":null}]}\n\n'
+        return self._before + pack(text) + b'},"finish_reason":null}]}\n\n'
 
     def finish(self, reason: str) -> bytes:
         """Writes the chunk with the finish reason."""
