@@ -108,7 +108,7 @@ def _status(error: APIStatusError, lab: Lab) -> LabkitError:
 
 
 def _not_found(error: APIStatusError, lab: Lab) -> LabkitError:
-    if isinstance(error.body, Mapping) and "message" in error.body:  # OpenAI's form; frameworks have their own for paths
+    if isinstance(error.body, Mapping) and "message" in error.body:  # frameworks answer otherwise to unknown paths
         return ModelNotFound(lab.model, (), f"the server at {lab.endpoint}")
     return NotOpenAI(
         f"{lab.endpoint} answers, but it has no chat completions (HTTP 404). "

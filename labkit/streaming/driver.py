@@ -145,6 +145,9 @@ class Stream(_Driven):
         try:
             response = self._open()
             yield from self._read(response)
+        except LabkitError:
+            if not self._is_closed:  # else somebody else closed it, and nobody waits for its end any more
+                raise
         finally:
             self.close()
 
@@ -157,8 +160,6 @@ class Stream(_Driven):
     def close(self) -> None:
         """Closes the connection, which stops the model. What has arrived stays readable."""
         self._reader.stop()
-        if self._is_closed:
-            return
         self._is_closed = True
         if self._response is not None and not self._response.is_closed:
             hang_up(self._response)
@@ -171,20 +172,26 @@ class Stream(_Driven):
             opened = self.lab.client.chat.completions.create(**self._start())
         except APIError as error:
             raise self._unopened(error) from error
-        return self._opened(opened.response)
+        response = self._opened(opened.response)
+        if self._is_closed:  # from another thread, while the server was silent
+            self.close()
+        return response
 
     def _read(self, response: httpx2.Response) -> Generator[str]:
         import httpx2
 
         reader, watch = self._reader, None
+        limits, has_socket = response.request.extensions["timeout"], "network_stream" in response.extensions
         try:
             for received in response.iter_bytes():
                 yield from reader.feed(received)
                 reader.wait()
-                # Later than the first piece, so that starting a thread does not delay it.
-                if watch is None and (reader.has_token or reader.is_done):
+                # The simulator's transport asks for the limit before each part. A socket's asks once, hence the watch,
+                # which starts after the first piece, so that the piece does not have to wait for a thread.
+                limits["read"] = reader.patience
+                if watch is None and has_socket and (reader.has_token or reader.is_done):
                     watch = Watch(reader.remaining, partial(hang_up, response))
-                elif reader.is_done and watch is not None:
+                elif watch is not None and reader.is_done:
                     watch.look()
             reader.end()
         except (httpx2.TransportError, httpx2.StreamError) as error:
@@ -206,6 +213,9 @@ class AsyncStream(_Driven):
             response = await self._open()
             async for piece in self._read(response):
                 yield piece
+        except LabkitError:
+            if not self._is_closed:  # see above
+                raise
         finally:
             await self.close()
 
@@ -229,7 +239,10 @@ class AsyncStream(_Driven):
             opened = await self.lab.async_client.chat.completions.create(**self._start())
         except APIError as error:
             raise self._unopened(error) from error
-        return self._opened(opened.response)
+        response = self._opened(opened.response)
+        if self._is_closed:  # by another task, while the server was silent
+            await self.close()
+        return response
 
     async def _read(self, response: httpx2.Response) -> AsyncGenerator[str]:
         import httpx2

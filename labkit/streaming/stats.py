@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import pairwise
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Stats:
     """When the tokens of one answer came, in seconds since the request was sent.
 
@@ -26,6 +26,21 @@ class Stats:
     arrivals: tuple[float, ...]
     total: float
     tokens: int
+
+    def __str__(self) -> str:
+        if not self.arrivals:
+            return f"no token within {_time(self.total)}"
+        words = f"first token after {_time(self.time_to_first_token)}"
+        if self.gaps:
+            words += (
+                f", then {_time(self.inter_token_p50)} between tokens (median; 95% within "
+                f"{_time(self.inter_token_p95)}, at most {_time(self.inter_token_max)}), "
+                f"{self.tokens_per_second:,.0f} tokens/s"
+            )
+        return f"{words}; {self.tokens} {'token' if self.tokens == 1 else 'tokens'} in {_time(self.total)}"
+
+    def __repr__(self) -> str:
+        return f"<Stats: {self}>"
 
     @property
     def time_to_first_token(self) -> float:
@@ -57,6 +72,10 @@ class Stats:
         """How fast tokens came once the first one was there: (tokens - 1) / (last - first)."""
         seconds = self.arrivals[-1] - self.arrivals[0] if self.arrivals else 0.0
         return (self.tokens - 1) / seconds if seconds > 0 else math.nan
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
 
 
 def _percentile(values: tuple[float, ...], share: float) -> float:
