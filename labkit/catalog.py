@@ -12,17 +12,24 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from labkit.catalog_entry import CatalogEntry
 from labkit.errors import HomeNotWritable, ModelDamaged
+from labkit.model_info import pick
+
+if TYPE_CHECKING:
+    from foundry_local_sdk import IModel
 
 PUBLISHER = "labkit"
 PATH = "/asset-gallery/v1.0/models"
 _SHIPPED = Path(__file__).parent / "models"
+_REMEMBERED = "labkit-catalog-entry.json"
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,16 @@ class BundledModel:
 
 @cache
 def bundled() -> dict[str, BundledModel]:
-    """Gives the chat models that labkit ships, by alias."""
-    manifest = json.loads((_SHIPPED / "manifest.json").read_text("utf-8"))
+    """Gives the chat models that labkit ships, by alias.
+
+    Raises:
+        ModelDamaged: the list of them is missing or damaged.
+    """
+    file = _SHIPPED / "manifest.json"
+    try:
+        manifest = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelDamaged(file) from error
     return {alias: BundledModel(alias=alias, **entry) for alias, entry in manifest.items()}
 
 
@@ -70,8 +85,8 @@ def find_bundled(alias_or_id: str) -> BundledModel | None:
     Args:
         alias_or_id: `course-large` or `course-large:1`, in any case.
     """
-    wanted = alias_or_id.strip().lower()
-    return next((m for m in bundled().values() if wanted in (m.alias, m.id)), None)
+    models = {model.id: model for model in bundled().values()}
+    return models.get(pick(alias_or_id, list(models)) or "")
 
 
 def install(model: BundledModel, cache_folder: Path) -> Path:
@@ -94,6 +109,7 @@ def install(model: BundledModel, cache_folder: Path) -> Path:
     target = cache_folder / PUBLISHER / model.alias
     try:
         target.mkdir(parents=True, exist_ok=True)
+        _sweep(target)
         for name in damaged(target, model):
             _copy(model, name, target)
     except OSError as error:
@@ -122,8 +138,21 @@ def _copy(model: BundledModel, name: str, target: Path) -> None:
     try:
         shutil.copyfile(source, part)
         part.replace(target / name)
+    except OSError:
+        # Windows lets nobody replace a file that is in use: another process was faster, and has loaded it.
+        if name in damaged(target, model):
+            raise
     finally:
         part.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Deletes what a process left behind that was killed while it copied."""
+    for part in folder.glob(".*.[0-9]*.part"):
+        import psutil
+
+        if not psutil.pid_exists(int(part.name.split(".")[-2])):
+            part.unlink(missing_ok=True)
 
 
 def _sha256(file: Path) -> str:
@@ -131,15 +160,31 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-class LoopbackCatalog:
-    """A model catalog on 127.0.0.1 that lists the bundled models, in the format that Foundry Local reads.
+def remember(model: IModel) -> None:
+    """Keeps what the public catalog says of a downloaded model, so that next time it starts without the network.
 
-    Usable as a context manager. The protocol is the catalog API of Foundry Local 2.x: one POST route whose path
-    ends in `/asset-gallery/v1.0/models`.
+    Args:
+        model: a model whose files lie in the model cache.
+    """
+    entry = json.dumps(CatalogEntry.of(model).as_json(), indent=2)
+    # It can be written again next time, so a full disk is no reason to refuse a model that is already here.
+    with suppress(OSError):
+        (Path(model.get_path()) / _REMEMBERED).write_text(entry, "utf-8")
+
+
+class LoopbackCatalog:
+    """A model catalog on 127.0.0.1, in the format that Foundry Local reads.
+
+    It lists the bundled models, and those that were downloaded before. Usable as a context manager. The protocol is
+    the catalog API of Foundry Local 2.x: one POST route whose path ends in `/asset-gallery/v1.0/models`.
+
+    Args:
+        cache_folder: Foundry Local's model cache, where the downloaded models lie; None lists the bundled ones only.
     """
 
-    def __init__(self) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    def __init__(self, cache_folder: Path | None = None) -> None:
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.cache_folder = cache_folder
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -161,10 +206,17 @@ class LoopbackCatalog:
         self.close()
 
 
+class _Server(ThreadingHTTPServer):
+    cache_folder: Path | None
+
+
 class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = 10  # seconds
+
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        body = json.dumps(listing()).encode()
+        body = json.dumps({"value": listing(self.server.cache_folder)}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -175,44 +227,26 @@ class _Handler(BaseHTTPRequestHandler):
         """Stays silent: the learner asked for an answer, not for a request log."""
 
 
-def listing() -> dict[str, Any]:
-    """Gives the catalog's reply, one entry for each bundled model."""
-    return {"value": [_entry(model) for model in bundled().values()]}
+def listing(cache_folder: Path | None = None) -> list[dict[str, Any]]:
+    """Gives the entries of the bundled models, and of the models that were downloaded before.
+
+    Args:
+        cache_folder: Foundry Local's model cache, where the downloaded models lie.
+    """
+    entries = [_entry(model).as_json() for model in bundled().values()]
+    for file in cache_folder.rglob(_REMEMBERED) if cache_folder else ():
+        with suppress(OSError, ValueError):  # a damaged note is no loss: the public catalog knows the model
+            entries.append(json.loads(file.read_text("utf-8")))
+    return entries
 
 
-def _entry(model: BundledModel) -> dict[str, Any]:
-    asset = f"azureml://registries/{PUBLISHER}/models/{model.alias}/versions/{model.version}"
-    return {
-        "assetId": asset,
-        "entityId": asset,
-        "annotations": {
-            "tags": {
-                "alias": model.alias,
-                "task": "chat-completion",
-                "foundryLocal": "",
-                "maxOutputTokens": str(model.context_length),
-                "supportsToolCalling": "false",
-            },
-            "systemCatalogData": {
-                "publisher": PUBLISHER,
-                "displayName": model.alias,
-                "inferenceTasks": ["chat-completion"],  # without it the SDK's own ChatSession refuses the model
-                "textContextWindow": model.context_length,
-            },
-        },
-        "properties": {
-            "id": model.id,
-            "name": model.alias,
-            "version": model.version,
-            "variantInfo": {
-                "parents": [{"assetId": asset}],
-                "variantMetadata": {
-                    "modelType": "ONNX",
-                    "device": "cpu",
-                    "executionProvider": "CPUExecutionProvider",
-                    "fileSizeBytes": model.size,
-                },
-            },
-            "creationContext": {"createdTime": "2026-11-01T00:00:00Z"},
-        },
-    }
+def _entry(model: BundledModel) -> CatalogEntry:
+    return CatalogEntry(
+        alias=model.alias,
+        name=model.alias,
+        version=model.version,
+        publisher=PUBLISHER,
+        asset=f"azureml://registries/{PUBLISHER}/models/{model.alias}/versions/{model.version}",
+        size=model.size,
+        context_length=model.context_length,
+    )

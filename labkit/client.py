@@ -6,7 +6,6 @@ This module decides which server answers. It knows nothing of messages, streams 
 from __future__ import annotations
 
 import asyncio
-import threading
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
@@ -16,14 +15,12 @@ from labkit.catalog import find_bundled
 from labkit.connection import async_http_client, http_client
 from labkit.endpoint import Endpoint
 from labkit.foundry import FoundryLocalManager
-from labkit.service import Service
 from labkit.settings import Settings
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
 
-_lock = threading.Lock()
-_labs: dict[tuple[str | None, str], Lab] = {}
+_labs: dict[Lab, Lab] = {}
 
 
 @dataclass(frozen=True)
@@ -110,12 +107,10 @@ def connect(alias: str | None = None) -> Lab:
         RuntimeUnavailable: Foundry Local does not start.
     """
     settings = Settings.load()
-    name = (alias or settings.model).strip()
-    with _lock:
-        known = _labs.get((settings.base_url, name))
-        if known is None or not _still_serves(known):
-            known = _labs[settings.base_url, name] = _connect(settings, name)
-        return known
+    lab = _connect(settings, (alias or settings.model).strip())
+    # Asked anew each time, since a service may have stopped in between; given as the same object when nothing changed,
+    # so that its clients keep their connections.
+    return _labs.setdefault(lab, lab)
 
 
 def _connect(settings: Settings, name: str) -> Lab:
@@ -128,18 +123,9 @@ def _connect(settings: Settings, name: str) -> Lab:
 
 def _connect_to(endpoint: Endpoint, name: str) -> Lab:
     model = endpoint.find_model(name)
-    if endpoint.source == "foundry-local" and model not in endpoint.service.loaded_ids():
-        endpoint.service.load(model.split(":")[0])
-    bundled = find_bundled(model)
+    bundled = find_bundled(model) if endpoint.source == "foundry-local" else None
     length = bundled.context_length if bundled else None
     return Lab(endpoint.source, endpoint.url, endpoint.api_key, model, length, endpoint.notes)
-
-
-def _still_serves(lab: Lab) -> bool:
-    if lab.source != "foundry-local":
-        return True
-    service = Service(lab.endpoint.removesuffix("/v1"))
-    return service.is_running() and lab.model in service.loaded_ids()
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

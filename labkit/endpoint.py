@@ -5,17 +5,16 @@ It knows nothing of Foundry Local's runtime and of chat.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cached_property
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import ProxyHandler, Request, build_opener
 
 from labkit.errors import EndpointUnreachable, ModelNotFound, NotOpenAI, Unauthorised
+from labkit.fetch import get_json, is_loopback
+from labkit.model_info import nearest, pick
 from labkit.service import Service
 
 _TIMEOUT = 5.0  # seconds
@@ -48,15 +47,19 @@ class Endpoint:
         url = base_url.rstrip("/")
         if url != base_url:
             notes.append("BASE_URL ends in a slash; labkit left the slash out.")
+        head, version, route = url.partition("/v1/")
+        if version:
+            url = f"{head}/v1"
+            notes.append(f"BASE_URL goes on after /v1; labkit left /{route} out.")
         if not urlsplit(url).path:
-            url += "/v1"
+            url += "/openai/v1" if (urlsplit(url).hostname or "").endswith(_AZURE) else "/v1"
             notes.append(f"BASE_URL lacks /v1; labkit uses {url}.")
         return cls(url, api_key, tuple(notes))
 
     @property
     def is_local(self) -> bool:
         """Whether the server is on this machine."""
-        return urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
+        return is_loopback(self.url)
 
     @cached_property
     def source(self) -> str:
@@ -74,7 +77,7 @@ class Endpoint:
         return Service(self.url.removesuffix("/v1"))
 
     def find_model(self, name: str) -> str:
-        """Finds the exact name under which the server knows a model.
+        """Finds the exact name under which the server knows a model; Foundry Local brings it into memory.
 
         Args:
             name: an alias or an id, in any case.
@@ -82,16 +85,16 @@ class Endpoint:
         Raises:
             EndpointError: a subclass says why the server cannot be asked.
             ModelNotFound: the server has no such model.
+            ModelError: Foundry Local has the model, and cannot load it.
         """
         if self.source == "azure":  # Azure lists models, but it answers to the names of deployments
             return name
+        if self.source == "foundry-local" and (info := self.service.ready(name)):
+            return info.id
         offered = self.model_ids()
-        wanted = name.lower()
-        fits = [i for i in offered if i.lower() == wanted] or [i for i in offered if i.lower().startswith(f"{wanted}:")]
-        if fits:
-            return fits[0]
-        nearest = get_close_matches(name, offered, n=3, cutoff=0.3) or offered[:3]
-        raise ModelNotFound(name, nearest, f"the server at {self.url}")
+        if self.source != "foundry-local" and (found := pick(name, offered)):
+            return found
+        raise ModelNotFound(name, nearest(name, offered) or offered[:3], f"the server at {self.url}")
 
     def model_ids(self) -> list[str]:
         """Gives the ids of the models that the server lists.
@@ -108,13 +111,8 @@ class Endpoint:
             raise self._not_openai("JSON without a list of models") from error
 
     def _get_models(self) -> Any:
-        headers = {"Authorization": f"Bearer {self.api_key}"}
-        request = Request(f"{self.url}/models", headers=headers)  # noqa: S310  # Settings lets only http(s) through
-        # A proxy from the environment must never see requests for this machine.
-        opener = build_opener(ProxyHandler({})) if self.is_local else build_opener()
         try:
-            with opener.open(request, timeout=_TIMEOUT) as reply:
-                return json.load(reply)
+            return get_json(f"{self.url}/models", _TIMEOUT, {"Authorization": f"Bearer {self.api_key}"})
         except HTTPError as error:
             raise self._refused(error) from error
         except ValueError as error:
@@ -131,6 +129,8 @@ class Endpoint:
     def _refused(self, error: HTTPError) -> Exception:
         if error.code in (401, 403):
             return Unauthorised(f"The server at {self.url} refuses the API key (HTTP {error.code}). Set API_KEY.")
+        if moved := error.headers.get("Location"):
+            return self._not_openai(f"HTTP {error.code}, a redirect to {moved}")
         return self._not_openai(f"HTTP {error.code}")
 
     def _not_openai(self, what: str) -> NotOpenAI:

@@ -1,56 +1,31 @@
 """The interface of the first Foundry Local SDK, on today's.
 
 Code that was written for `from foundry_local import FoundryLocalManager` works after changing this one import.
-The model lives in this process, or in another one that already serves it. This module knows nothing of chat.
+The models are in this process, or in another one that serves them already. This module knows nothing of chat.
 """
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-from labkit import catalog
-from labkit.errors import DownloadFailed, ModelError, ModelNotFound, RuntimeUnavailable
-from labkit.progress import progress_bar
-from labkit.runtime import Runtime, own_service, shared_runtime
+from labkit.errors import ModelError, ModelNotFound, RuntimeUnavailable
+from labkit.library import Library
+from labkit.model_info import ModelInfo, alias_of, nearest, pick
+from labkit.runtime import own_service
 from labkit.service import Service
 from labkit.settings import Settings
 
-if TYPE_CHECKING:
-    from foundry_local_sdk import IModel
-
-# Two cells or threads that construct managers at once would otherwise load a model twice.
-_lock = threading.RLock()
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """What is known of a model.
-
-    Attributes:
-        alias: the short name, such as `course-large`.
-        id: the exact name that the chat API wants, such as `course-large:1`.
-        cached: whether its files lie on this machine.
-        loaded: whether it is in memory, ready to answer.
-        context_length: tokens that prompt and answer may have together, where known.
-    """
-
-    alias: str
-    id: str
-    cached: bool
-    loaded: bool
-    context_length: int | None = None
+__all__ = ["FoundryLocalManager", "ModelInfo"]
 
 
 class FoundryLocalManager:
     """Starts Foundry Local, brings models into it and says how to reach it.
 
-    A service that already runs on FOUNDRY_PORT is used when it offers the model; else this process runs its own.
+    A service of another process on FOUNDRY_PORT is used when it offers the model; else this process runs its own,
+    which all managers of the process share.
 
     Args:
-        alias_or_model_id: a model to bring into memory, by alias or id.
+        alias_or_model_id: a model to bring into memory, by alias or id, in any case.
         bootstrap: start the service now, and load the model.
 
     Raises:
@@ -59,13 +34,12 @@ class FoundryLocalManager:
 
     def __init__(self, alias_or_model_id: str | None = None, bootstrap: bool = True) -> None:
         self._settings = Settings.load()
-        self._service: Service | None = None
+        self._library = Library(self._settings)
+        self._attached: Service | None = None  # the service of another process, if this manager uses one
         if bootstrap:
-            with _lock:
-                self._service = self._service_elsewhere(alias_or_model_id)
-                self.start_service()
-                if alias_or_model_id is not None:
-                    self.load_model(alias_or_model_id)
+            self._choose(alias_or_model_id)
+            if alias_or_model_id is not None:
+                self.load_model(alias_or_model_id)
 
     @property
     def service_uri(self) -> str:
@@ -74,7 +48,9 @@ class FoundryLocalManager:
         Raises:
             RuntimeUnavailable: no service was started.
         """
-        return self._started().uri
+        if service := self._service:
+            return service.uri
+        raise RuntimeUnavailable("No service was started. Call `manager.start_service()` first.")
 
     @property
     def endpoint(self) -> str:
@@ -92,59 +68,53 @@ class FoundryLocalManager:
 
     def start_service(self) -> None:
         """Starts the service; does nothing when it runs."""
-        with _lock:
-            if not self.is_service_running():
-                self._service = self._runtime.serve()
+        if not self.is_service_running():
+            self._choose(None)
 
     def get_model_info(self, alias_or_model_id: str) -> ModelInfo:
         """Gives what is known of a model.
 
         Args:
-            alias_or_model_id: an alias or an id.
+            alias_or_model_id: an alias or an id, in any case.
 
         Raises:
             ModelNotFound: nobody knows it; the message names the nearest ones.
             DownloadFailed: it is not bundled, and the public catalog cannot be reached.
         """
-        if self._elsewhere is not None and (model_id := self._elsewhere.resolve(alias_or_model_id)):
-            return _describe_id(self._elsewhere, model_id)
-        return _describe(self._find(alias_or_model_id))
+        if self._attached is None:
+            return self._library.find(alias_or_model_id)
+        return self._attached.find(alias_or_model_id) or _refuse(self._attached, alias_or_model_id)
 
     def list_catalog_models(self) -> list[ModelInfo]:
         """Lists the models of the catalogs in use: the bundled ones, and the public ones once one was asked for."""
-        if self._elsewhere is not None:
-            return [_describe_id(self._elsewhere, model_id) for model_id in self._elsewhere.model_ids()]
-        return [_describe(model) for model in self._runtime.models()]
+        return (self._attached or self._library).models()
 
     def list_cached_models(self) -> list[ModelInfo]:
-        """Lists the models whose files lie on this machine."""
-        return [_describe(model) for model in self._runtime.cached_models()]
+        """Lists the models whose files lie in this user's model cache."""
+        return self._library.cached_models()
 
     def list_loaded_models(self) -> list[ModelInfo]:
         """Lists the models that are in memory, ready to answer."""
-        if self._service is None:
-            return []
-        return [_describe_id(self._service, model_id) for model_id in self._service.loaded_ids()]
+        return (self._attached or self._library).loaded_models()
 
     def download_model(self, alias_or_model_id: str) -> ModelInfo:
-        """Makes sure that a model's files lie on this machine, with a progress bar while they are fetched.
+        """Makes sure that a model's files lie in this user's model cache, with a progress bar while they are fetched.
 
         Args:
-            alias_or_model_id: an alias or an id.
+            alias_or_model_id: an alias or an id, in any case.
 
         Raises:
             ModelNotFound: nobody knows it.
             DownloadFailed: the catalog or the files cannot be reached.
             HomeNotWritable: the model cache cannot be written.
         """
-        with _lock:
-            return _describe(self._downloaded(alias_or_model_id))
+        return self._library.download(alias_or_model_id)
 
     def load_model(self, alias_or_model_id: str) -> ModelInfo:
         """Brings a model into memory, after downloading it where that is needed.
 
         Args:
-            alias_or_model_id: an alias or an id.
+            alias_or_model_id: an alias or an id, in any case.
 
         Raises:
             ModelNotFound: nobody knows it.
@@ -152,101 +122,42 @@ class FoundryLocalManager:
             HomeNotWritable: the model cache cannot be written.
             ModelError: the model is there, but does not load.
         """
-        with _lock:
-            if self._elsewhere is not None:
-                return self._load_elsewhere(self._elsewhere, alias_or_model_id)
-            model = self._downloaded(alias_or_model_id)
-            if not model.is_loaded:
-                _load(model)
-            return _describe(model)
+        if self._attached is None:
+            return self._library.ready(alias_or_model_id)
+        return self._attached.ready(alias_or_model_id) or _refuse(self._attached, alias_or_model_id)
 
     def unload_model(self, alias_or_model_id: str) -> None:
         """Takes a model out of memory; does nothing when it is not there.
 
         Args:
-            alias_or_model_id: an alias or an id.
+            alias_or_model_id: an alias or an id, in any case.
         """
-        self._started().unload(self.get_model_info(alias_or_model_id).alias)
+        if self._attached is None:
+            self._library.unload(alias_or_model_id)
+        else:
+            self._attached.unload(alias_of(alias_or_model_id))
 
     @property
-    def _runtime(self) -> Runtime:
-        return shared_runtime(self._settings)
+    def _service(self) -> Service | None:
+        return self._attached or own_service()
 
-    @property
-    def _elsewhere(self) -> Service | None:
-        """The service, when another process runs it."""
-        return None if self._service is None or self._service == own_service() else self._service
+    def _choose(self, name: str | None) -> None:
+        self._attached = self._elsewhere(name)
+        if self._attached is None:
+            self._library.runtime.serve()
 
-    def _started(self) -> Service:
-        if self._service is None:
-            raise RuntimeUnavailable("No service was started. Call `manager.start_service()` first.")
-        return self._service
-
-    def _service_elsewhere(self, name: str | None) -> Service | None:
+    def _elsewhere(self, name: str | None) -> Service | None:
         service = Service(f"http://127.0.0.1:{self._settings.foundry_port}")
-        if service == own_service() or not service.is_running():
+        if service == (own := own_service()) or not service.is_running():
             return None
-        return service if name is None or service.resolve(name) else None
-
-    def _load_elsewhere(self, service: Service, name: str) -> ModelInfo:
-        if name not in service.loaded_ids():
-            bundled = catalog.find_bundled(name)
-            service.load(bundled.alias if bundled else name)
-        return self.get_model_info(name)
-
-    def _downloaded(self, name: str) -> IModel:
-        model = self._find(name)
-        if not model.is_cached and catalog.find_bundled(model.id) is None:
-            _download(model)
-        return model
-
-    def _find(self, name: str) -> IModel:
-        bundled = catalog.find_bundled(name)
-        model = self._runtime.find(bundled.id if bundled else name)
-        if model is not None:
-            return model
-        if nearest := get_close_matches(name, catalog.bundled(), cutoff=0.8):
-            raise ModelNotFound(name, nearest, "the bundled models")
-        self._runtime.open_public_catalog()
-        model = self._runtime.find(name)
-        return model if model is not None else self._refuse(name)
-
-    def _refuse(self, name: str) -> NoReturn:
-        known = [model.alias for model in self._runtime.models()]
-        if set(known) <= set(catalog.bundled()):
-            raise DownloadFailed(name, f"the catalog {self._settings.catalog_url} did not answer")
-        raise ModelNotFound(name, get_close_matches(name, known, cutoff=0.4), "the catalog")
+        try:
+            if own and own.is_running() and (name is None or pick(name, own.loaded_ids())):
+                return None  # this process has it already, and earlier cells use it
+            return service if name is None or service.ready(name) else None
+        except (ModelError, RuntimeUnavailable):  # it cannot, but this process may
+            return None
 
 
-def _describe(model: IModel) -> ModelInfo:
-    bundled = catalog.find_bundled(model.id)
-    length = bundled.context_length if bundled else model.context_length
-    return ModelInfo(model.alias, model.id, model.is_cached, model.is_loaded, length)
-
-
-def _describe_id(service: Service, model_id: str) -> ModelInfo:
-    bundled = catalog.find_bundled(model_id)
-    alias = bundled.alias if bundled else model_id.split(":", maxsplit=1)[0]
-    length = bundled.context_length if bundled else None
-    return ModelInfo(alias, model_id, True, model_id in service.loaded_ids(), length)
-
-
-def _download(model: IModel) -> None:
-    from foundry_local_sdk import FoundryLocalException
-
-    try:
-        with progress_bar(f"Downloading {model.id}") as report:
-            model.download(report)
-    except FoundryLocalException as error:
-        raise DownloadFailed(model.alias, str(error)) from error
-
-
-def _load(model: IModel) -> None:
-    from foundry_local_sdk import FoundryLocalException
-
-    try:
-        model.load()
-    except FoundryLocalException as error:
-        raise ModelError(
-            f"Foundry Local could not load {model.id}: {error}. `labkit doctor` checks memory and files."
-        ) from error
+def _refuse(service: Service, name: str) -> NoReturn:
+    known = map(alias_of, service.model_ids())
+    raise ModelNotFound(name, nearest(name, known), f"the Foundry Local service at {service.uri}")

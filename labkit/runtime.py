@@ -1,6 +1,7 @@
 """Foundry Local's native runtime, of which a process has one.
 
-This module starts it, points it at the catalogs, and stops it. It knows nothing of the interface that learners see.
+This module starts it, points it at the catalogs, and stops it. It knows nothing of downloads and of the interface
+that learners see.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ import atexit
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from labkit import catalog
-from labkit.errors import HomeNotWritable, PortInUse, RuntimeUnavailable
+from labkit.errors import HomeNotWritable, LabkitError, PortInUse, RuntimeUnavailable
+from labkit.knocker import Knocker
+from labkit.model_info import pick
 from labkit.ports import holder
 from labkit.service import Service
 from labkit.settings import Settings
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 _shared: Runtime | None = None
 _lock = threading.RLock()
+_PATIENCE = 5.0  # seconds that the end of the process waits for another thread's work with the runtime
 
 
 def shared_runtime(settings: Settings, port: int = 0) -> Runtime:
@@ -37,6 +41,7 @@ def shared_runtime(settings: Settings, port: int = 0) -> Runtime:
     Raises:
         RuntimeUnavailable: the SDK is missing, too old, or does not start.
         HomeNotWritable: LABKIT_HOME cannot be written.
+        ModelDamaged: the weights that labkit ships are damaged.
     """
     global _shared  # noqa: PLW0603  # a process has one native runtime, and this is its one owner
     with _lock:
@@ -54,11 +59,15 @@ def own_service() -> Service | None:
 def close_shared_runtime() -> None:
     """Stops this process's runtime, if it runs, and frees its ports."""
     global _shared  # noqa: PLW0603  # see above
-    with _lock:
+    is_free = _lock.acquire(timeout=_PATIENCE)
+    try:
         if _shared is not None:
             atexit.unregister(close_shared_runtime)
-            _shared.close()
+            _shared.close(is_idle=is_free)
             _shared = None
+    finally:
+        if is_free:
+            _lock.release()
 
 
 class Runtime:
@@ -69,12 +78,15 @@ class Runtime:
         port: the port for its web service; 0 takes a free one.
     """
 
+    lock = _lock
+
     def __init__(self, settings: Settings, port: int = 0) -> None:
-        self.is_public = False
         self.service: Service | None = None
+        self.is_public = False
+        self._knocker: Knocker | None = None
         self._settings = settings
         self._port = port
-        self._catalog = catalog.LoopbackCatalog()
+        self._catalog = catalog.LoopbackCatalog(settings.model_cache)
         try:
             self._native = self._start()
         except BaseException:
@@ -83,23 +95,31 @@ class Runtime:
 
     def models(self) -> list[IModel]:
         """Lists the models of the catalogs in use, each in its best variant for this machine."""
-        with _lock:
+        with self.lock:
             return list(self._native.catalog.list_models())
 
     def cached_models(self) -> list[IModel]:
         """Lists the models whose files lie in the model cache."""
-        with _lock:
+        with self.lock:
             return list(self._native.catalog.get_cached_models())
+
+    def loaded_models(self) -> list[IModel]:
+        """Lists the models that are in memory, ready to answer."""
+        with self.lock:
+            return list(self._native.catalog.get_loaded_models())
 
     def find(self, alias_or_id: str) -> IModel | None:
         """Looks a model up by alias or id, in the catalogs in use.
 
         Args:
-            alias_or_id: such as `phi-4-mini` or `Phi-4-mini-instruct-generic-cpu:5`.
+            alias_or_id: such as `phi-4-mini` or `Phi-4-mini-instruct-generic-cpu:5`, in any case.
         """
-        with _lock:
-            known = self._native.catalog
-            return known.get_model(alias_or_id) or known.get_model_variant(alias_or_id)
+        with self.lock:
+            models = {model.alias.lower(): model for model in self._native.catalog.list_models()}
+            if best := models.get(alias_or_id.strip().lower()):
+                return best
+            variants = {variant.id: variant for model in models.values() for variant in model.variants}
+            return variants.get(pick(alias_or_id, list(variants)) or "")
 
     def serve(self) -> Service:
         """Starts the web service on 127.0.0.1, if it does not run yet.
@@ -108,7 +128,12 @@ class Runtime:
             PortInUse: another program holds the port that was asked for.
             RuntimeUnavailable: the web service does not start for another reason.
         """
-        with _lock:
+        with self.lock:
+            if self._native.is_shutdown_requested():
+                raise RuntimeUnavailable(
+                    "Somebody shut Foundry Local down from outside (POST /shutdown), and it starts once in a process. "
+                    "Restart the kernel or the program."
+                )
             if self.service is None:
                 if self._port and (held_by := holder(self._port)):
                     raise PortInUse(self._port, held_by)
@@ -116,42 +141,64 @@ class Runtime:
                     self._native.start_web_service()
                 self.service = Service(*(self._native.urls or ()))
                 self._port = int(self.service.uri.rsplit(":", 1)[1])
+                self._knocker = Knocker(self._port)
             return self.service
 
-    def open_public_catalog(self) -> None:
-        """Adds the public catalog, which the runtime asks over the network.
+    def open_public_catalog(self) -> bool:
+        """Adds the public catalog, which the runtime asks over the network, and says whether it answered.
 
         The runtime takes catalogs only when it starts. So it starts again, with the same models in memory and its
         web service at the same address.
         """
-        with _lock:
-            if self.is_public:
-                return
-            loaded = [model.id for model in self._native.catalog.get_loaded_models()]
-            self._native.close()
+        with self.lock:
+            known = len(self.models())
+            before = [model.id for model in self.loaded_models()], self.service is not None
             self.is_public = True
-            self._native = self._start()
-            for model in filter(None, map(self.find, loaded)):
-                model.load()
-            if self.service is not None:
-                self.service = None
-                self.serve()
+            try:
+                self._restart(*before)
+            except LabkitError:
+                self.is_public = False
+                self._restart(*before)
+            self.is_public = self.is_public and len(self.models()) > known
+            return self.is_public
 
-    def close(self) -> None:
-        """Stops the web service, takes the models out of memory and frees the ports."""
-        with _lock:
+    def close(self, is_idle: bool = True) -> None:
+        """Stops the web service, takes the models out of memory and frees the ports.
+
+        Args:
+            is_idle: whether no other thread works with the runtime. Else, stopping it would wait for that thread, so
+                it is left to the end of the process.
+        """
+        if is_idle and not self._native.is_shutdown_requested():
+            self._stop()
+        else:
+            # After POST /shutdown the runtime waits for itself for ever, and its own clean-up would do so, too.
+            atexit.unregister(self._native.close)
+            self._native.close = lambda: None  # type: ignore[method-assign]  # its destructor calls it, too
+        self._catalog.close()
+        self.service = None
+
+    def _restart(self, loaded: list[str], serve: bool) -> None:
+        self._stop()
+        self._native = self._start()
+        for model in filter(None, map(self.find, loaded)):
+            with _explained(f"load {model.id} again"):
+                model.load()
+        if serve:
+            self.serve()
+
+    def _stop(self) -> None:
+        with self._knocker.knocking() if self._knocker else nullcontext():
             self._native.close()
-            self._catalog.close()
-            self.service = None
+        self._knocker = self.service = None
 
     def _start(self) -> NativeManager:
-        _refuse_wrong_sdk()
-        from foundry_local_sdk import FoundryLocalManager as NativeManager
-
+        native_manager = _native_manager()
         for model in catalog.bundled().values():  # the runtime looks into its cache once, when it starts
             catalog.install(model, self._settings.model_cache)
-        with _silent_telemetry(), _explained("start"):
-            manager = NativeManager(self._configuration())
+        configuration = self._configuration()
+        with _quiet_environment(), _explained("start"):
+            manager = native_manager(configuration)
             manager.catalog.list_models()
         return manager
 
@@ -160,8 +207,7 @@ class Runtime:
 
         home = self._settings.home
         try:
-            self._settings.model_cache.mkdir(parents=True, exist_ok=True)
-            (home / "logs").mkdir(exist_ok=True)
+            (home / "logs").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise HomeNotWritable(home, error) from error
         public = [self._settings.catalog_url] if self.is_public else []
@@ -177,30 +223,43 @@ class Runtime:
         )
 
 
-def _refuse_wrong_sdk() -> None:
+def _native_manager() -> type[NativeManager]:
     try:
         found = version("foundry-local-sdk")
+        if found.startswith("2."):
+            from foundry_local_sdk import FoundryLocalManager as NativeManager
+
+            return NativeManager
     except PackageNotFoundError:
         found = "missing"
-    if not found.startswith("2."):
-        raise RuntimeUnavailable(
-            f"labkit needs foundry-local-sdk 2.x, and here it is {found}. "
-            "Run your command through `uv run`, or `pip install foundry-local-sdk==2.2.1` on Python 3.11 or newer."
-        )
+    except (ImportError, OSError) as error:  # its native library does not fit this machine
+        found = f"broken: {error}"
+    raise RuntimeUnavailable(
+        f"labkit needs foundry-local-sdk 2.x, and here it is {found}. "
+        "Run your command through `uv run`, or `pip install foundry-local-sdk==2.2.1` on Python 3.11 or newer."
+    )
 
 
 @contextmanager
-def _silent_telemetry() -> Iterator[None]:
-    """Keeps the runtime off the network: it sends its start-up event unless it believes to run in CI."""
-    before = os.environ.get("CI")
-    os.environ["CI"] = "true"
+def _quiet_environment() -> Iterator[None]:
+    """Keeps the runtime off the network while it starts.
+
+    It sends a start-up event unless it believes to run in CI, whatever its settings say. And it asks a proxy from the
+    environment even for addresses of this machine.
+    """
+    direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    no_proxy = f"{direct},127.0.0.1" if direct else "127.0.0.1"
+    wanted = {"CI": "true", "NO_PROXY": no_proxy, "no_proxy": no_proxy}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["CI"]
-        else:
-            os.environ["CI"] = before
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)  # on Windows both spellings of NO_PROXY are one variable
+            else:
+                os.environ[name] = value
 
 
 @contextmanager
@@ -209,7 +268,7 @@ def _explained(action: str) -> Iterator[None]:
 
     try:
         yield
-    except (FoundryLocalException, ImportError) as error:
+    except FoundryLocalException as error:
         raise RuntimeUnavailable(
             f"Foundry Local could not {action}: {error}. `labkit doctor` looks for the cause."
         ) from error

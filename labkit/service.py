@@ -1,6 +1,6 @@
 """A Foundry Local web service, seen from outside over HTTP: its status and its models.
 
-The same view serves the service of this process and one that another process runs. It knows nothing of chat.
+It knows nothing of the runtime behind it, and nothing of chat.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
-from urllib.request import ProxyHandler, build_opener
 
+from labkit.catalog import find_bundled
 from labkit.errors import ModelError, RuntimeUnavailable
-
-# A proxy from the environment must never see requests for this machine.
-_open = build_opener(ProxyHandler({})).open
+from labkit.fetch import get_json
+from labkit.model_info import ModelInfo, alias_of, pick
 
 _QUICK, _LOADING = 2.0, 300.0  # seconds
 
@@ -43,55 +42,80 @@ class Service:
         """Gives the ids of all models that the service's catalogs list, loaded or not."""
         return [entry["id"] for entry in self._get("/v1/models", _QUICK)["data"]]
 
-    def resolve(self, alias_or_id: str) -> str | None:
-        """Finds the id of a model that the service offers, or gives None.
-
-        The service does not tell aliases. An id fits when it is the name, or begins with it; loaded ones come first.
-
-        Args:
-            alias_or_id: an alias or an id, in any case.
-        """
-        wanted = alias_or_id.strip().lower()
-        offered = [*self.loaded_ids(), *self.model_ids()]
-        exact = (i for i in offered if wanted in (i.lower(), i.lower().split(":")[0]))
-        return next(exact, None) or next((i for i in offered if i.lower().startswith(f"{wanted}-")), None)
-
     def loaded_ids(self) -> list[str]:
         """Gives the ids of the models that are in memory, ready to answer."""
         return list(self._get("/models/loaded", _QUICK))
 
-    def load(self, alias: str) -> None:
-        """Brings a model into memory; does nothing when it is there.
+    def models(self) -> list[ModelInfo]:
+        """Lists what `model_ids` names."""
+        loaded = self.loaded_ids()
+        return [_describe(model_id, loaded) for model_id in self.model_ids()]
+
+    def loaded_models(self) -> list[ModelInfo]:
+        """Lists what `loaded_ids` names."""
+        loaded = self.loaded_ids()
+        return [_describe(model_id, loaded) for model_id in loaded]
+
+    def find(self, name: str) -> ModelInfo | None:
+        """Looks a model up by alias or id, in any case; a model in memory wins over one that is only listed."""
+        loaded = self.loaded_ids()
+        model_id = pick(name, loaded) or pick(name, self.model_ids())
+        return _describe(model_id, loaded) if model_id else None
+
+    def ready(self, name: str) -> ModelInfo | None:
+        """Brings a model into memory, or gives None when the service does not offer it.
+
+        Args:
+            name: an alias or an id, in any case.
+
+        Raises:
+            ModelError: the service offers the model, but cannot load it.
+        """
+        before = self.loaded_ids()
+        model_id = pick(name, before)
+        if model_id is None and self.load(alias_of(name)):
+            after = self.loaded_ids()
+            # Not every id resembles its alias, so the model that has come is the one that was asked for.
+            model_id = pick(name, after) or next((i for i in after if i not in before), None)
+            return _describe(model_id, after) if model_id else None
+        return _describe(model_id, before) if model_id else None
+
+    def load(self, alias: str) -> bool:
+        """Brings a model into memory, and says whether the service knows the alias.
 
         Args:
             alias: the model's alias (the route takes no ids).
 
         Raises:
-            ModelError: the service refuses.
+            ModelError: the service knows the model, but cannot load it.
         """
-        self._get(f"/models/load/{quote(alias, safe='')}", _LOADING)
+        return self._get(f"/models/load/{quote(alias, safe='')}", _LOADING) is not None
 
     def unload(self, alias: str) -> None:
         """Takes a model out of memory; does nothing when it is not there.
 
         Args:
             alias: the model's alias (the route takes no ids).
-
-        Raises:
-            ModelError: the service refuses.
         """
         self._get(f"/models/unload/{quote(alias, safe='')}", _LOADING)
 
     def _get(self, path: str, timeout: float) -> Any:
         try:
-            with _open(self.uri + path, timeout=timeout) as reply:
-                return json.load(reply)
+            return get_json(self.uri + path, timeout)
         except HTTPError as error:
+            if error.code == 404:  # noqa: PLR2004  # the service's word for a name that it does not know
+                return None
             raise ModelError(f"Foundry Local at {self.uri} refused GET {path}: {_message(error)}") from error
         except (OSError, HTTPException, ValueError) as error:
             raise RuntimeUnavailable(
                 f"Foundry Local does not answer at {self.uri} ({error}). Start it with `labkit serve`."
             ) from error
+
+
+def _describe(model_id: str, loaded: list[str]) -> ModelInfo:
+    bundled = find_bundled(model_id)
+    length = bundled.context_length if bundled else None
+    return ModelInfo(alias_of(model_id), model_id, True, model_id in loaded, length)
 
 
 def _message(error: HTTPError) -> str:

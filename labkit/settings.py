@@ -5,20 +5,23 @@ This module knows nothing about models, servers or networks.
 
 from __future__ import annotations
 
-from functools import cached_property
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from dotenv import find_dotenv
-from platformdirs import user_data_path
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from urllib.parse import urlsplit
 
 from labkit.errors import SettingsError
 
+_HINT = "Correct it in the environment or in .env."
 
-class Settings(BaseSettings):
+
+@dataclass(frozen=True)
+class Settings:
     """The settings of labkit, from the environment first and from the nearest `.env` file second.
+
+    A variable that is set to nothing counts as not set. The nearest `.env` is the one in the working directory or in
+    the first folder above it, so that notebooks find the one of the project.
 
     Attributes:
         model: MODEL, the alias or id that `connect()` takes when it is given none.
@@ -28,53 +31,105 @@ class Settings(BaseSettings):
         catalog_url: FOUNDRY_CATALOG_URL, the public model catalog or an organisation's mirror of it. It is asked
             only for models that are not bundled.
         home: LABKIT_HOME, the folder for model cache, progress and logs.
+        azure_endpoint: AZURE_OPENAI_ENDPOINT, an Azure OpenAI resource; it becomes the course's cloud.
+        azure_api_key: AZURE_OPENAI_API_KEY, the key for it.
+        azure_deployment: AZURE_OPENAI_DEPLOYMENT, the deployment in it that answers.
+        openai_api_key: OPENAI_API_KEY, a key for api.openai.com, which becomes the course's cloud without Azure.
+        openai_model: OPENAI_MODEL, the model there.
     """
 
-    model_config = SettingsConfigDict(env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
+    model: str = "course-large"
+    base_url: str | None = None
+    api_key: str = field(default="not-required", repr=False)
+    foundry_port: int = 51211
+    catalog_url: str = "https://api.catalog.azureml.ms/asset-gallery/v1.0/models"
+    home: Path = field(default_factory=lambda: _default_home())  # noqa: PLW0108  # it is defined below
+    azure_endpoint: str | None = None
+    azure_api_key: str | None = field(default=None, repr=False)
+    azure_deployment: str | None = None
+    openai_api_key: str | None = field(default=None, repr=False)
+    openai_model: str = "gpt-4o-mini"
 
-    model: str = Field("course-large", validation_alias="MODEL")
-    base_url: str | None = Field(None, validation_alias="BASE_URL")
-    api_key: str = Field("not-required", validation_alias="API_KEY", repr=False)
-    foundry_port: int = Field(51211, ge=1, le=65535, validation_alias="FOUNDRY_PORT")
-    catalog_url: str = Field(
-        "https://api.catalog.azureml.ms/asset-gallery/v1.0/models", validation_alias="FOUNDRY_CATALOG_URL"
-    )
-    home: Path = Field(default_factory=lambda: user_data_path("labkit"), validation_alias="LABKIT_HOME")
-
-    @field_validator("home")
-    @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
-
-    @field_validator("base_url")
-    @classmethod
-    def _http(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError("it must start with http:// or https://, for example http://127.0.0.1:51211/v1")
-        return value
-
-    @cached_property
+    @property
     def model_cache(self) -> Path:
         """The folder in which Foundry Local keeps its models."""
         return self.home / "models"
 
     @classmethod
-    def load(cls, **overrides: Any) -> Settings:
+    def load(cls, **overrides: str) -> Settings:
         """Reads the settings.
 
         Args:
-            overrides: values that win over the environment, by attribute name in upper case (`MODEL=...`).
+            overrides: values that win over the environment, by the name of the variable (`MODEL=...`).
 
         Raises:
             SettingsError: a variable holds a value that cannot be used.
         """
-        try:
-            return cls(_env_file=find_dotenv(usecwd=True) or None, **overrides)
-        except ValidationError as error:
-            raise SettingsError(_explain(error)) from None
+        found = {**_dotenv(), **_filled(os.environ), **_filled(overrides)}
+        return cls(
+            model=found.get("MODEL", cls.model),
+            base_url=_address(found, "BASE_URL"),
+            api_key=found.get("API_KEY", cls.api_key),
+            foundry_port=_port(found, "FOUNDRY_PORT") or cls.foundry_port,
+            catalog_url=_catalog(found, "FOUNDRY_CATALOG_URL") or cls.catalog_url,
+            home=Path(found["LABKIT_HOME"]).expanduser().absolute() if "LABKIT_HOME" in found else _default_home(),
+            azure_endpoint=_address(found, "AZURE_OPENAI_ENDPOINT"),
+            azure_api_key=found.get("AZURE_OPENAI_API_KEY"),
+            azure_deployment=found.get("AZURE_OPENAI_DEPLOYMENT"),
+            openai_api_key=found.get("OPENAI_API_KEY"),
+            openai_model=found.get("OPENAI_MODEL", cls.openai_model),
+        )
 
 
-def _explain(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    name, value = first["loc"][0], first["input"]
-    return f"{name}={value!r} cannot be used: {first['msg']}. Correct it in the environment or in .env."
+def _filled(variables: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value.strip() for name, value in variables.items() if value and value.strip()}
+
+
+def _dotenv() -> dict[str, str]:
+    from dotenv import dotenv_values, find_dotenv
+
+    if not (path := find_dotenv(usecwd=True)):
+        return {}
+    try:
+        return _filled(dotenv_values(path, encoding="utf-8-sig"))  # editors on Windows put a mark before the first name
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}. Save it as UTF-8 text, or delete it.") from error
+
+
+def _default_home() -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("labkit")
+
+
+def _port(found: Mapping[str, str], name: str) -> int | None:
+    value = found.get(name)
+    if value is None:
+        return None
+    if not value.isdecimal() or not 1 <= int(value) <= 65535:  # noqa: PLR2004  # the range of TCP ports
+        raise SettingsError(f"{name}={value!r} cannot be used: a port is a number from 1 to 65535. {_HINT}")
+    return int(value)
+
+
+def _address(found: Mapping[str, str], name: str) -> str | None:
+    value = found.get(name)
+    if value is None or _is_address(value):
+        return value
+    raise SettingsError(
+        f"{name}={value!r} cannot be used: it must be a whole address, such as http://127.0.0.1:51211/v1. {_HINT}"
+    )
+
+
+def _is_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # such as a port that is no number
+        return False
+
+
+def _catalog(found: Mapping[str, str], name: str) -> str | None:
+    value = _address(found, name)
+    if value is None or urlsplit(value).path.endswith("/asset-gallery/v1.0/models"):
+        return value
+    raise SettingsError(f"{name}={value!r} cannot be used: it must end in /asset-gallery/v1.0/models. {_HINT}")
