@@ -95,6 +95,12 @@ class App:
         """Gives the moment of the loop's clock for seconds since the first connection."""
         return now + (self._epoch or 0.0)
 
+    def close(self, entry: Request, ending: str) -> None:
+        """Completes the entry of a request, once; tokens that were sent cost money even when the client left."""
+        if entry.ended is None and entry.completion_tokens:
+            entry.cost = self.profile.price(entry.prompt_tokens, entry.completion_tokens)
+        self.journal.close(entry, self.now(), ending)
+
     def hang_up(self) -> None:
         """Breaks all connections off on which a request is in flight."""
         for line in tuple(self._lines):
@@ -104,29 +110,30 @@ class App:
         line = Line(scope, receive, send)
         entry = self.journal.open(self.now(), line.connection)
         self._lines.add(line)
-        ending = "failed"
+        ending = "failed"  # where the application itself has an error
         try:
-            ending = await self._serve(scope, line, entry)
+            await self._serve(scope, line, entry)
         except ClientLeft:
             ending = "left"
         finally:
-            self.journal.close(entry, self.now(), ending)
+            self.close(entry, ending)
             self._lines.discard(line)
             await line.close()
 
-    async def _serve(self, scope: Scope, line: Line, entry: Request) -> str:
+    async def _serve(self, scope: Scope, line: Line, entry: Request) -> None:
         delivery = Delivery(line, entry, self)
         try:
             ask = self._read(await line.body(), scope, entry)
             entry.fault = fault = self._fault(scope, entry.number)
             if fault is Fault.REFUSE:
-                return await delivery.refuse()
-            if fault in wire.STATUS:
-                return await delivery.fail(wire.STATUS[fault])
-            self._check(ask)
+                await delivery.refuse()
+            elif fault in wire.STATUS:
+                await delivery.fail(wire.STATUS[fault])
+            else:
+                self._check(ask)
+                await delivery.answer(ask)
         except Refused as refused:
-            return await delivery.error(refused.status, refused.body)
-        return await delivery.answer(ask)
+            await delivery.error(refused.status, refused.body)
 
     def _read(self, body: bytes, scope: Scope, entry: Request) -> Ask:
         try:

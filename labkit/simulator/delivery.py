@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 STALL = 120.0  # seconds until a stalled connection is reset
 _RETRY_AFTER = 1.0  # seconds, for a 429 or a 503 that is a fault
+_MIDST = (2, 8)  # a fault in the middle comes after so many tokens, at least and at most
 _SLOWER, _SLOW = 10, 2.0  # the slow first token: times as long, seconds at least
 _IN_MIDST = {Fault.STALL, Fault.CUT, Fault.ERROR, Fault.TRUNCATED, Fault.MALFORMED}
 _BREAKS = {Fault.STALL, Fault.CUT, Fault.ERROR, Fault.TRUNCATED}
@@ -42,19 +43,19 @@ class Delivery:
         self._line, self._entry, self._app = line, entry, app
         self._due = app.loop_time(entry.arrived)
         self._begun = False
+        self._midst = 0
         self._reason: str | None = None
         self._text: list[str] = []
 
-    async def refuse(self) -> str:
+    async def refuse(self) -> None:
         """Closes the connection before an answer."""
-        await self._line.reset()
-        return Fault.REFUSE.value
+        await self._reset(Fault.REFUSE)
 
-    async def fail(self, status: int) -> str:
+    async def fail(self, status: int) -> None:
         """Sends the error of a fault."""
-        return await self.error(status, wire.error(status), _RETRY_AFTER if status in (429, 503) else None)
+        await self.error(status, wire.error(status), _RETRY_AFTER if status in (429, 503) else None)
 
-    async def error(self, status: int, body: dict[str, Any], wait: float | None = None) -> str:
+    async def error(self, status: int, body: dict[str, Any], wait: float | None = None) -> None:
         """Sends an error.
 
         Args:
@@ -64,29 +65,38 @@ class Delivery:
         """
         self._entry.retry_after = wait
         await self._send(status, wire.pack(body), _JSON, retry_headers(wait) if wait is not None else [])
-        return "complete"
 
-    async def answer(self, ask: Ask) -> str:
+    async def answer(self, ask: Ask) -> None:
         """Sends the answer, or as much of it as the fault lets through."""
-        tokens = self._entry.prompt_tokens + (ask.max_tokens or 0)
-        refusal = self._app.limits.admit(tokens, self._app.upstream.model, self._due)
+        entry, app = self._entry, self._app
+        refusal = app.limits.admit(entry.prompt_tokens + (ask.max_tokens or 0), app.upstream.model, self._due)
         if refusal:
-            return await self.error(429, wire.error(429, refusal.message, type=refusal.kind), refusal.wait)
-        if self._entry.fault == Fault.CONTENT_TYPE:
+            await self.error(429, wire.error(429, refusal.message, type=refusal.kind), refusal.wait)
+        elif entry.fault == Fault.CONTENT_TYPE:
             await self._send(200, wire.HTML, b"text/html; charset=utf-8")
-            return "complete"
-        fault, random = self._entry.fault, self._app.random(self._entry.number, "latency")
-        self._waits = self._app.profile.waits(random, self._app.journal.in_flight - 1)
+        else:
+            self._draw()
+            await self._deliver(ask)
+
+    def _draw(self) -> None:
+        fault, number = self._entry.fault, self._entry.number
+        self._waits = self._app.profile.waits(self._app.random(number, "latency"), self._app.journal.in_flight - 1)
         if fault == Fault.SLOW:
             self._waits = chain([max(next(self._waits) * _SLOWER, _SLOW)], self._waits)
-        self._midst = self._app.random(self._entry.number, "midst").randint(2, 8) if fault in _IN_MIDST else 0
-        try:
-            return await (self._stream(ask) if self._entry.stream else self._whole(ask))
-        except UpstreamRefused as refused:
-            return await self._pass_on(refused)
+        if fault in _IN_MIDST:
+            self._midst = self._app.random(number, "midst").randint(*_MIDST)
 
-    async def _stream(self, ask: Ask) -> str:
-        writer = self._writer()
+    async def _deliver(self, ask: Ask) -> None:
+        try:
+            await (self._stream(ask) if self._entry.stream else self._whole(ask))
+        except UpstreamRefused as refused:
+            if self._begun:
+                await self._end(b"data: " + wire.pack(refused.body) + b"\n\n", Fault.ERROR)
+            else:
+                await self.error(refused.status, refused.body)
+
+    async def _stream(self, ask: Ask) -> None:
+        fault, writer = self._entry.fault, self._writer()
         async with aclosing(self._app.upstream.answer(ask)) as pieces:
             async for piece in pieces:
                 if piece.finish_reason:
@@ -94,17 +104,17 @@ class Delivery:
                     break
                 await self._line.until(self._plan(piece))
                 await self._send_piece(writer, piece)
-                if self._entry.completion_tokens == self._midst and self._entry.fault in _BREAKS:
+                if self._entry.completion_tokens == self._midst and fault in _BREAKS:
                     break
         await self._begin_stream()
-        if self._entry.fault in _BREAKS:
-            return await self._break_off()
-        if self._reason is None:  # a recording of a stream that broke off
-            return await self._truncate()
-        await self._line.write(self._tail(writer, ask), more=False)
-        return "complete"
+        if fault in _BREAKS:
+            await self._break_off(fault)
+        elif self._reason is None:  # a recording of a stream that broke off
+            await self._break_off(Fault.TRUNCATED)
+        else:
+            await self._end(self._tail(writer, ask))
 
-    async def _whole(self, ask: Ask) -> str:
+    async def _whole(self, ask: Ask) -> None:
         async with aclosing(self._app.upstream.answer(ask)) as pieces:
             async for piece in pieces:
                 if piece.finish_reason:
@@ -112,13 +122,13 @@ class Delivery:
                     break
                 self._due += next(self._waits) if piece.wait is None else piece.wait
                 self._text.append(piece.text)
-        if self._midst and self._entry.fault in _BREAKS:
+        if self._entry.fault in _BREAKS:
             del self._text[self._midst :]
         self._entry.completion_tokens = len(self._text)
         await self._line.until(self._due)
-        return await self._send_whole("".join(self._text))
+        await self._send_whole("".join(self._text))
 
-    async def _send_whole(self, text: str) -> str:
+    async def _send_whole(self, text: str) -> None:
         fault = self._entry.fault
         reason = None if fault == Fault.TRUNCATED else self._reason
         body = self._writer().whole(text, reason, *self._account())
@@ -126,44 +136,46 @@ class Delivery:
         if fault in (Fault.CUT, Fault.STALL):
             await self._start(200, _JSON, [(b"content-length", b"%d" % len(body))])
             await self._line.write(half)
-            return await self._break_off()
-        bodies = {Fault.MALFORMED: half, Fault.ERROR: wire.pack(wire.error(500))}
-        await self._send(200, bodies.get(fault, body) if fault else body, _JSON)
-        if reason is None:
+            await self._break_off(fault)
+        elif fault == Fault.MALFORMED:
+            await self._send(200, half, _JSON)
+        elif fault == Fault.ERROR:
+            await self._send(200, wire.pack(wire.error(500)), _JSON, ending=fault)
+        elif reason is None:
             self._app.journal.truncate(self._entry, text)
-        return fault.value if fault in (Fault.ERROR, Fault.TRUNCATED) else "complete"
+            await self._send(200, body, _JSON, ending=Fault.TRUNCATED)
+        else:
+            await self._send(200, body, _JSON)
 
-    async def _break_off(self) -> str:
-        match self._entry.fault:
+    async def _break_off(self, fault: Fault | None) -> None:
+        match fault:
+            case Fault.ERROR:
+                await self._end(b"data: " + wire.pack(wire.error(500)) + b"\n\n", fault)
+            case Fault.TRUNCATED:
+                self._app.journal.truncate(self._entry, "".join(self._text))
+                await self._end(b"", fault)
             case Fault.STALL:
                 await self._line.until(asyncio.get_running_loop().time() + STALL)
-                await self._line.reset()
-                return Fault.STALL.value
-            case Fault.ERROR:
-                await self._line.write(b"data: " + wire.pack(wire.error(500)) + b"\n\n", more=False)
-                return Fault.ERROR.value
-            case Fault.TRUNCATED:
-                return await self._truncate()
+                await self._reset(fault)
+            case _:
+                await self._reset(Fault.CUT)
+
+    async def _reset(self, fault: Fault) -> None:
+        self._app.close(self._entry, fault.value)
         await self._line.reset()
-        return Fault.CUT.value
 
-    async def _truncate(self) -> str:
-        await self._line.write(b"", more=False)
-        self._app.journal.truncate(self._entry, "".join(self._text))
-        return Fault.TRUNCATED.value
-
-    async def _pass_on(self, refused: UpstreamRefused) -> str:
-        if not self._begun:
-            return await self.error(refused.status, refused.body)
-        await self._line.write(b"data: " + wire.pack(refused.body) + b"\n\n", more=False)
-        return "complete"
+    async def _end(self, data: bytes, ending: str = "complete") -> None:
+        self._line.check()
+        # First the entry, then the bytes: who has read the end of an answer finds it in the journal.
+        self._app.close(self._entry, str(ending))
+        await self._line.write(data, more=False)
 
     async def _send_piece(self, writer: wire.Writer, piece: Piece) -> None:
         await self._begin_stream()
         number = self._count(piece)
         data = writer.first(piece.text) if number == 1 else writer.text(piece.text)
         if self._entry.fault == Fault.MALFORMED and number == self._midst:
-            data = data[: len(data) // 2] + b"\n\n"
+            data = wire.halve(data)
         self._entry.sent.append(self._app.now())
         await self._line.write(data)
 
@@ -185,12 +197,14 @@ class Delivery:
     def _tail(self, writer: wire.Writer, ask: Ask) -> bytes:
         counts, cost = self._account()
         wants_usage = (ask.body.get("stream_options") or {}).get("include_usage")
-        return writer.finish(self._reason or "stop") + (writer.usage(counts, cost) if wants_usage else b"") + wire.DONE
+        finish = writer.finish(self._reason or "stop")
+        if self._entry.completion_tokens < self._midst:  # the answer was too short to be malformed before
+            finish = wire.halve(finish)
+        return finish + (writer.usage(counts, cost) if wants_usage else b"") + wire.DONE
 
     def _account(self) -> tuple[dict[str, int], float]:
-        entry = self._entry
-        entry.cost = self._app.profile.price(entry.prompt_tokens, entry.completion_tokens)
-        return wire.usage(entry.prompt_tokens, entry.completion_tokens), entry.cost
+        prompt, completion = self._entry.prompt_tokens, self._entry.completion_tokens
+        return wire.usage(prompt, completion), self._app.profile.price(prompt, completion)
 
     def _writer(self) -> wire.Writer:
         ident = f"chatcmpl-sim-{self._app.seed}-{self._entry.number}"
@@ -200,9 +214,11 @@ class Delivery:
         if not self._begun:
             await self._start(200, b"text/event-stream; charset=utf-8", [(b"cache-control", b"no-cache")])
 
-    async def _send(self, status: int, body: bytes, kind: bytes, headers: Headers | None = None) -> None:
+    async def _send(
+        self, status: int, body: bytes, kind: bytes, headers: Headers | None = None, ending: str = "complete"
+    ) -> None:
         await self._start(status, kind, [*(headers or []), (b"content-length", b"%d" % len(body))])
-        await self._line.write(body, more=False)
+        await self._end(body, ending)
 
     async def _start(self, status: int, kind: bytes, headers: Headers) -> None:
         self._begun = True

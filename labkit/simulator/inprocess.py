@@ -37,7 +37,6 @@ class Exchange:
 
     def __init__(self, app: App, request: httpx2.Request) -> None:
         self._request = request
-        self._limit = request.extensions.get("timeout", {}).get("read")
         self._loop = asyncio.get_running_loop()
         self._inbox: deque[Message] = deque([{"type": "http.request", "body": request.content, "more_body": False}])
         self._parts: deque[Message] = deque()
@@ -89,7 +88,8 @@ class Exchange:
         raise httpx2.ReadError("connection reset by the simulated cloud", request=self._request)
 
     async def _patience(self) -> None:
-        late = self._loop.call_later(self._limit, self._bell.ring, True) if self._limit else None
+        limit = self._request.extensions.get("timeout", {}).get("read")  # asked each time, because a reader may change it
+        late = self._loop.call_later(limit, self._bell.ring, True) if limit is not None else None
         try:
             if await self._bell.wait():
                 raise httpx2.ReadTimeout("nothing came in time", request=self._request)

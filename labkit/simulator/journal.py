@@ -42,7 +42,7 @@ class Request:
         prompt_tokens: tokens of the prompt.
         completion_tokens: tokens that were sent.
         cost: US dollars.
-        planned: when each token was due, like `arrived`; kept for the last thousand requests.
+        planned: when each token of a stream was due, like `arrived`; kept for the last thousand requests.
         sent: when each token of a stream left, like `arrived`; kept for the last thousand requests.
     """
 
@@ -120,7 +120,9 @@ class Journal:
         return request
 
     def close(self, request: Request, now: float, ending: str) -> None:
-        """Completes the entry of a request."""
+        """Completes the entry of a request. Later calls change nothing."""
+        if request.ended is not None:
+            return
         request.ended, request.ending = now, ending
         self.in_flight -= 1
         connection = self.connections.get(request.connection)

@@ -63,14 +63,22 @@ class Line:
         """Sends status and headers."""
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def write(self, data: bytes, more: bool = True) -> None:
-        """Sends a part of the body; the last one with `more=False`.
+    def check(self) -> None:
+        """Makes sure that somebody listens.
 
         Raises:
             ClientLeft: the client hung up.
         """
         if self._gone:
             raise ClientLeft
+
+    async def write(self, data: bytes, more: bool = True) -> None:
+        """Sends a part of the body; the last one with `more=False`.
+
+        Raises:
+            ClientLeft: the client hung up.
+        """
+        self.check()
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     async def until(self, when: float) -> None:
@@ -88,8 +96,7 @@ class Line:
                 await self._waiter
             finally:
                 timer.cancel()
-        if self._gone:
-            raise ClientLeft
+        self.check()
 
     async def reset(self) -> None:
         """Breaks the connection off.

@@ -30,6 +30,11 @@ def pack(value: Any) -> bytes:
     return _ENCODER.encode(value).encode()
 
 
+def halve(event: bytes) -> bytes:
+    """Breaks a server-sent event in the middle, so that it holds no JSON any more."""
+    return event[: len(event) // 2] + b"\n\n"
+
+
 def error(status: int, message: str | None = None, param: str | None = None, **extra: str | None) -> dict[str, Any]:
     """Builds an error object.
 
