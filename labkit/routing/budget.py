@@ -5,29 +5,29 @@ It knows nothing of backends and errors.
 
 from __future__ import annotations
 
-_FULL = 10.0  # tokens
-_GAIN = 0.1  # tokens for each success, so that about one call in ten may be a retry
+_FULL = 10.0  # retries that may come at once after a quiet time
+_SHARE = 0.2  # of a retry that each first call pays in
 
 
 class RetryBudget:
     """Decides whether a failed call may be made again.
 
-    A failure takes a token, a success returns a tenth of one, and only while more than half of the tokens are left
-    may calls be repeated. Source: gRPC's retry throttling (gRFC A6) with its usual values.
+    Each first call pays in a fifth of a retry, so that retries are at most 20% of the traffic: the budget of Finagle
+    and Linkerd, without their minimum for each second.
     """
 
     def __init__(self) -> None:
-        self._tokens = _FULL
+        self._retries = _FULL
 
     @property
     def allows(self) -> bool:
         """Whether a failed call may be made again."""
-        return self._tokens > _FULL / 2
+        return self._retries >= 1
 
-    def succeed(self) -> None:
-        """Notes that a call succeeded."""
-        self._tokens = min(_FULL, self._tokens + _GAIN)
+    def pay_in(self) -> None:
+        """Notes a first call."""
+        self._retries = min(_FULL, self._retries + _SHARE)
 
-    def fail(self) -> None:
-        """Notes that a call failed."""
-        self._tokens = max(0.0, self._tokens - 1)
+    def take(self) -> None:
+        """Notes a retry."""
+        self._retries = max(0.0, self._retries - 1)

@@ -180,7 +180,6 @@ class Plan:
         """
         vitals = self._end(call, answer, OK, now)
         vitals.breaker.succeed()
-        vitals.budget.succeed()
         if call.attempt.first_token_ms is not None:
             vitals.measured(call.attempt.first_token_ms)
 
@@ -203,7 +202,6 @@ class Plan:
         if wait is not None:
             vitals.ask_for_pause(now, wait)
         candidate.ready_at = now + (self._backoff(candidate.tries) if wait is None else wait)
-        vitals.budget.fail()
         if outcome.is_backends_fault:
             vitals.breaker.fail(now)
         else:
@@ -234,6 +232,7 @@ class Plan:
         backend = candidate.backend
         rule = rule or self._rule(candidate, is_last_resort)
         attempt = Attempt(backend.name, backend.model, backend.source, rule, (now - self._started) * 1000)
+        candidate.vitals.budget.take() if candidate.tries else candidate.vitals.budget.pay_in()
         candidate.tries += 1
         self.trace.attempts.append(attempt)
         return Call(backend, timeout, attempt)

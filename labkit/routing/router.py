@@ -11,6 +11,7 @@ from html import escape
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from labkit.errors import PolicyError
 from labkit.routing.backend import Backend
 from labkit.routing.decision import Decision
 from labkit.routing.plan import Plan
@@ -56,7 +57,7 @@ class Router:
         vitals: what is remembered of each backend, by its name; health checks report there.
 
     Raises:
-        PolicyError: the policy names a backend that does not exist.
+        PolicyError: the policy names a backend that does not exist, or a limit is below 0.
     """
 
     def __init__(
@@ -71,6 +72,9 @@ class Router:
         clock: Clock | None = None,
         random: Random | None = None,
     ) -> None:
+        _require("deadline", deadline, "seconds")
+        _require("max_cost", max_cost, "USD")
+        _require("hedge_after", hedge_after, "seconds")
         self.backends = tuple(backends)
         self.policy = policy or Policy()
         self.policy.check(self.backends)
@@ -253,6 +257,11 @@ class Router:
 
 
 _HEAD = ("backend", "source", "model", "side", "USD/M tokens", "context", "circuit", "health")
+
+
+def _require(name: str, value: float | None, unit: str) -> None:
+    if value is not None and not value >= 0:  # also refuses NaN
+        raise PolicyError(f"{name} is {value}. Give a number of {unit} that is not below 0.", (name,))
 
 
 def _real_clock() -> Clock:

@@ -73,6 +73,8 @@ class Session:
         self.plan, self.clock = plan, clock
         self._messages, self._options, self._hedge_after = messages, options, hedge_after
         self._report = report
+        self._streams: list[Stream | AsyncStream] = []
+        self._is_closed = False
 
     def complete(self) -> Reply:
         """Gets the whole answer."""
@@ -115,6 +117,20 @@ class Session:
         """
         self.plan.succeed(call, answer, self.clock.now())
         return Reply(call.backend, self.plan.trace, answer)
+
+    def close(self) -> None:
+        """Breaks off what is on its way, from any thread."""
+        self._is_closed = True
+        for opening in self._streams:
+            if isinstance(opening, Stream):
+                opening.close()
+
+    async def aclose(self) -> None:
+        """Breaks off what is on its way, from another task."""
+        self._is_closed = True
+        for opening in self._streams:
+            if isinstance(opening, AsyncStream):
+                await opening.close()
 
     def report(self) -> None:
         """Hands the trace to whoever observes the router."""
@@ -165,18 +181,26 @@ class Session:
         return await acomplete(_lab(call), self._messages, timeout=limit, clock=self.clock.now, **self._options)
 
     def _stream(self, call: Call) -> Stream:
-        return stream(_lab(call), self._messages, **self._limits(call), **self._options)
+        opening = stream(_lab(call), self._messages, **self._limits(call), **self._options)
+        self._streams.append(opening)
+        return opening
 
     def _astream(self, call: Call) -> AsyncStream:
-        return astream(_lab(call), self._messages, **self._limits(call), **self._options)
+        opening = astream(_lab(call), self._messages, **self._limits(call), **self._options)
+        self._streams.append(opening)
+        return opening
 
     def _first(self, call: Call, opening: Stream) -> Opened:
+        if self._is_closed:
+            opening.close()
         pieces = iter(opening)
         first = next(pieces, None)
         self.plan.note_first_token(call, self.clock.now())
         return Opened(opening, pieces, first)
 
     async def _afirst(self, call: Call, opening: AsyncStream) -> AsyncOpened:
+        if self._is_closed:
+            await opening.close()
         pieces = aiter(opening)
         first = await anext(pieces, None)
         self.plan.note_first_token(call, self.clock.now())

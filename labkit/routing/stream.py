@@ -14,7 +14,7 @@ from labkit.routing.plan import Call
 from labkit.routing.reply import Reply
 from labkit.routing.session import Session
 from labkit.routing.trace import Trace
-from labkit.streaming import Answer, AsyncStream, Stream
+from labkit.streaming import Answer
 
 
 class _Routed:
@@ -80,15 +80,12 @@ class RoutedStream(_Routed):
         RequestError: a backend refused the request in a way that no other backend may overrule.
     """
 
-    _stream: Stream | None = None
-
     def __iter__(self) -> Generator[str]:
         if self._is_used:
             return
         self._is_used, call = True, None
         try:
             call, opened = self._session.open()
-            self._stream = opened.stream
             self._commit(call, opened.stream)
             if opened.first is not None:
                 yield opened.first
@@ -112,14 +109,11 @@ class RoutedStream(_Routed):
     def close(self) -> None:
         """Closes the connection, which stops the model. What has arrived stays readable."""
         self._is_used = True
-        if self._stream is not None:
-            self._stream.close()
+        self._session.close()
 
 
 class AsyncRoutedStream(_Routed):
     """The same as `RoutedStream`, for `async for` and `async with`."""
-
-    _stream: AsyncStream | None = None
 
     async def __aiter__(self) -> AsyncGenerator[str]:
         if self._is_used:
@@ -127,7 +121,6 @@ class AsyncRoutedStream(_Routed):
         self._is_used, call = True, None
         try:
             call, opened = await self._session.aopen()
-            self._stream = opened.stream
             self._commit(call, opened.stream)
             if opened.first is not None:
                 yield opened.first
@@ -151,5 +144,4 @@ class AsyncRoutedStream(_Routed):
     async def close(self) -> None:
         """Closes the connection, which stops the model. What has arrived stays readable."""
         self._is_used = True
-        if self._stream is not None:
-            await self._stream.close()
+        await self._session.aclose()
