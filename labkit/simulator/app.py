@@ -6,7 +6,6 @@ It runs under any ASGI server. How an answer is delivered, or broken, stands in 
 from __future__ import annotations
 
 import asyncio
-import json
 from hashlib import blake2b
 from random import Random
 from typing import Any
@@ -17,29 +16,16 @@ from starlette.routing import Route, Router
 
 from labkit.errors import SimulatorError
 from labkit.simulator import wire
+from labkit.simulator.ask import Ask, Refused, text_of
 from labkit.simulator.delivery import Delivery
 from labkit.simulator.fault import Fault, Faults, find_fault
 from labkit.simulator.journal import Journal, Request
 from labkit.simulator.limits import Limits
 from labkit.simulator.line import ClientLeft, Line, Receive, Scope, Send
 from labkit.simulator.profile import Profile
-from labkit.simulator.upstream import Ask, Upstream, text_of
+from labkit.simulator.upstream import Upstream
 
 _PROMPT_KEPT = 200  # characters
-
-
-class Refused(Exception):
-    """The request cannot be served.
-
-    Args:
-        status: the HTTP status.
-        body: the error object.
-    """
-
-    def __init__(self, status: int, body: dict[str, Any]) -> None:
-        self.status = status
-        self.body = body
-        super().__init__(status)
 
 
 class App:
@@ -136,20 +122,10 @@ class App:
             await delivery.error(refused.status, refused.body)
 
     def _read(self, body: bytes, scope: Scope, entry: Request) -> Ask:
-        try:
-            asked = json.loads(body)
-            messages = asked["messages"]
-        except ValueError:
-            raise Refused(400, wire.error(400, "The body of the request is no JSON.")) from None
-        except (KeyError, TypeError):
-            raise Refused(400, wire.error(400, "Missing required parameter: 'messages'.", "messages")) from None
-        if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
-            raise Refused(400, wire.error(400, "'messages' must be a list of messages, at least one.", "messages"))
-        ask = Ask(asked, messages, _limit(asked))
-        entry.stream = bool(asked.get("stream"))
-        entry.prompt = text_of(messages[-1])[:_PROMPT_KEPT]
-        entry.call = _call(scope, body)
-        entry.continues = self.journal.find_truncated(text_of(m) for m in messages if m.get("role") == "assistant")
+        ask = Ask.parse(body)
+        said = (text_of(message) for message in ask.messages if message.get("role") == "assistant")
+        entry.stream, entry.prompt = ask.stream, text_of(ask.messages[-1])[:_PROMPT_KEPT]
+        entry.call, entry.continues = _call(scope, body), self.journal.find_truncated(said)
         entry.prompt_tokens = ask.prompt_tokens
         return ask
 
@@ -218,13 +194,6 @@ def _call(scope: Scope, body: bytes) -> str:
     """Gives what attempts at one call have in common. Another key is another call: it may be the right one."""
     same = _header(scope, b"idempotency-key") or body + (_header(scope, b"authorization") or b"")
     return blake2b(same, digest_size=8).hexdigest()
-
-
-def _limit(asked: dict[str, Any]) -> int | None:
-    value = asked.get("max_completion_tokens", asked.get("max_tokens"))
-    if value is None or (isinstance(value, int) and value >= 1):
-        return value
-    raise Refused(400, wire.error(400, f"'max_tokens' must be an integer of at least 1, not {value!r}.", "max_tokens"))
 
 
 def _asked_fault(name: str) -> Fault | None:

@@ -12,11 +12,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from labkit.simulator import wire
+from labkit.simulator.ask import Ask, Refused
 from labkit.simulator.fault import Fault
 from labkit.simulator.journal import Request
 from labkit.simulator.limits import Headers, retry_headers
 from labkit.simulator.line import Line
-from labkit.simulator.upstream import Ask, Piece, UpstreamRefused
+from labkit.simulator.upstream import Piece
 
 if TYPE_CHECKING:
     from labkit.simulator.app import App
@@ -89,7 +90,7 @@ class Delivery:
     async def _deliver(self, ask: Ask) -> None:
         try:
             await (self._stream(ask) if self._entry.stream else self._whole(ask))
-        except UpstreamRefused as refused:
+        except Refused as refused:
             if self._begun:
                 await self._end(b"data: " + wire.pack(refused.body) + b"\n\n", Fault.ERROR)
             else:
@@ -196,11 +197,10 @@ class Delivery:
 
     def _tail(self, writer: wire.Writer, ask: Ask) -> bytes:
         counts, cost = self._account()
-        wants_usage = (ask.body.get("stream_options") or {}).get("include_usage")
         finish = writer.finish(self._reason or "stop")
         if self._entry.completion_tokens < self._midst:  # the answer was too short to be malformed before
             finish = wire.halve(finish)
-        return finish + (writer.usage(counts, cost) if wants_usage else b"") + wire.DONE
+        return finish + (writer.usage(counts, cost) if ask.include_usage else b"") + wire.DONE
 
     def _account(self) -> tuple[dict[str, int], float]:
         prompt, completion = self._entry.prompt_tokens, self._entry.completion_tokens

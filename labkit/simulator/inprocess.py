@@ -88,7 +88,7 @@ class Exchange:
         raise httpx2.ReadError("connection reset by the simulated cloud", request=self._request)
 
     async def _patience(self) -> None:
-        limit = self._request.extensions.get("timeout", {}).get("read")  # asked each time, because a reader may change it
+        limit = self._request.extensions.get("timeout", {}).get("read")  # asked anew, because a reader may change it
         late = self._loop.call_later(limit, self._bell.ring, True) if limit is not None else None
         try:
             if await self._bell.wait():

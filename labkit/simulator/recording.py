@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labkit.errors import SimulatorError, StreamInterrupted
-from labkit.simulator.upstream import Ask, Piece
+from labkit.simulator.ask import Ask
+from labkit.simulator.upstream import Piece
 from labkit.streaming import stream
 
 if TYPE_CHECKING:

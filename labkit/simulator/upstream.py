@@ -6,11 +6,12 @@ An upstream gives pieces of text. When they leave, and whether they arrive, is d
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from labkit.simulator.ask import Ask, Refused
 from labkit.simulator.clock import is_virtual
 
 if TYPE_CHECKING:
@@ -22,20 +23,6 @@ if TYPE_CHECKING:
 _WORD = re.compile(r"\s*\S+\s*$|\s*\S+")
 _PASSED_ON = ("temperature", "top_p", "seed", "stop", "response_format", "frequency_penalty", "presence_penalty")
 _DEFAULT_ANSWER = 256  # tokens; Foundry Local reserves 2,048 for a request that names no limit, and then refuses it
-
-
-class UpstreamRefused(Exception):
-    """The model behind the simulated cloud refuses a request.
-
-    Args:
-        status: the HTTP status for the client.
-        body: the error object for the client.
-    """
-
-    def __init__(self, status: int, body: dict[str, Any]) -> None:
-        self.status = status
-        self.body = body
-        super().__init__(status)
 
 
 class Piece(NamedTuple):
@@ -52,26 +39,6 @@ class Piece(NamedTuple):
     finish_reason: str | None = None
     prompt_tokens: int | None = None
     wait: float | None = None
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What a client asked for.
-
-    Attributes:
-        body: the request's JSON.
-        messages: the conversation.
-        max_tokens: the longest answer that the client wants, in tokens.
-    """
-
-    body: Mapping[str, Any]
-    messages: list[dict[str, Any]]
-    max_tokens: int | None
-
-    @property
-    def prompt_tokens(self) -> int:
-        """The tokens of the prompt, counted as words, with three more for each message's frame."""
-        return sum(3 + len(text_of(message).split()) for message in self.messages)
 
 
 class Upstream(Protocol):
@@ -130,7 +97,7 @@ class RealModel:
         """Asks the model; closing the generator stops it.
 
         Raises:
-            UpstreamRefused: the model does not accept the request, or fails.
+            Refused: the model does not accept the request, or fails.
         """
         from openai import APIError
 
@@ -172,21 +139,9 @@ class RealModel:
                 yield chunk
 
 
-def text_of(message: Mapping[str, Any]) -> str:
-    """Gives the text of a message, whose content is a string or a list of parts."""
-    return " ".join(_texts(message.get("content")))
-
-
-def _texts(content: Any) -> Iterator[str]:
-    if isinstance(content, str):
-        yield content
-    elif isinstance(content, list):
-        yield from (str(part.get("text", "")) for part in content if isinstance(part, dict))
-
-
-def _refused(error: APIError) -> UpstreamRefused:
+def _refused(error: APIError) -> Refused:
     kind = error.type or "server_error"
     # Foundry Local refuses a long prompt inside the stream, where there is no status any more.
     status = getattr(error, "status_code", 400 if kind == "invalid_request_error" else 502)
     body = {"message": error.message, "type": kind, "param": error.param, "code": error.code}
-    return UpstreamRefused(status, {"error": body})
+    return Refused(status, {"error": body})
