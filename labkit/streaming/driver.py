@@ -115,9 +115,7 @@ class _Driven(Answer):
     def _lost(self, error: Exception) -> None:
         import httpx2
 
-        if self._is_closed:  # by us, perhaps from another thread
-            return
-        if self._reader.is_done or self._reader.finish_reason:
+        if self._is_closed or self._reader.is_done or self._reader.finish_reason:
             self._reader.end()
         elif isinstance(error, TimeoutError | httpx2.TimeoutException) or self._reader.remaining() <= 0:
             raise self._reader.stalled() from error
@@ -159,8 +157,8 @@ class Stream(_Driven):
 
     def close(self) -> None:
         """Closes the connection, which stops the model. What has arrived stays readable."""
-        self._reader.stop()
         self._is_closed = True
+        self._reader.stop()
         if self._response is not None and not self._response.is_closed:
             hang_up(self._response)
             self._response.close()
@@ -227,8 +225,8 @@ class AsyncStream(_Driven):
 
     async def close(self) -> None:
         """Closes the connection, which stops the model. What has arrived stays readable."""
-        self._reader.stop()
         self._is_closed = True
+        self._reader.stop()
         if self._response is not None:
             await self._response.aclose()
 

@@ -160,6 +160,7 @@ class Reader:
     def _finish(self, now: float) -> None:
         self.is_done = True
         self._total = now - self._sent
+        self._waits_since = None
 
     def _parse(self, data: bytes) -> dict[str, Any]:
         try:

@@ -12,7 +12,6 @@ from contextvars import copy_context
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from labkit.errors import LabkitError
 from labkit.streaming.driver import Stream, stream
 
 if TYPE_CHECKING:
@@ -63,6 +62,7 @@ class LiveStream:
         self._answer = answer
         self._error: Exception | None = None
         self._is_stopped = False
+        self._ended = threading.Event()
         self._drawn = 0.0
         self._text, self._figures = ipywidgets.HTML(), ipywidgets.Label()
         self._button = ipywidgets.Button(description="Stop", icon="stop", tooltip="Close the stream; the model stops")
@@ -92,8 +92,10 @@ class LiveStream:
 
     def stop(self) -> None:
         """Closes the stream, which stops the model. The text so far stays."""
-        self._is_stopped = True
-        self._answer.close()
+        if not self._ended.is_set():
+            self._is_stopped = True
+            self._answer.close()
+            self._end("stopped")
 
     def wait(self) -> LiveStream:
         """Waits for the end. Interrupting the kernel stops the stream.
@@ -104,11 +106,11 @@ class LiveStream:
             LabkitError: the stream ended badly, see `Stream`.
         """
         try:
-            self._thread.join()
+            self._ended.wait()
         except KeyboardInterrupt:
             self.stop()
             raise
-        if self._error is not None:
+        if self._error is not None and not self._is_stopped:
             raise self._error
         return self
 
@@ -121,12 +123,17 @@ class LiveStream:
                 self.state = "streaming"
                 if time.monotonic() - self._drawn >= _REDRAW:
                     self._draw()
-            self.state = "stopped" if self._is_stopped else f"finished ({self.finish_reason})"
-        except LabkitError as error:
-            self._error, self.state = error, f"failed: {error}"
-        finally:
-            self._button.disabled = True
-            self._draw()
+            state = f"finished ({self.finish_reason})"
+        except Exception as error:  # wait() raises it where somebody can see it
+            self._error, state = error, f"failed: {error}"
+        if not self._is_stopped:
+            self._end(state)
+
+    def _end(self, state: str) -> None:
+        self.state = state
+        self._button.disabled = True
+        self._draw()
+        self._ended.set()
 
     def _draw(self) -> None:
         self._drawn = time.monotonic()
