@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 
-from labkit.errors import DeadlineExceeded, LabkitError, NoBackend, RequestError
+from labkit.errors import DeadlineExceeded, LabkitError, NoBackend, RequestError, StreamInterrupted
 from labkit.routing.backend import Backend
 from labkit.routing.decision import Decision
 from labkit.routing.outcome import outcome_of
@@ -183,17 +183,18 @@ class Plan:
         if call.attempt.first_token_ms is not None:
             vitals.measured(call.attempt.first_token_ms)
 
-    def fail(self, call: Call, error: LabkitError, now: float, answer: Answer | None = None) -> None:
+    def fail(self, call: Call, error: LabkitError, now: float) -> None:
         """Notes that a call failed.
 
         Args:
             call: which one.
-            error: what it raised.
+            error: what it raised; the text that it carries has been paid for.
             now: the time, in seconds.
-            answer: what had arrived until then.
         """
         outcome = outcome_of(error)
-        vitals = self._end(call, answer, outcome.status, now)
+        vitals = self._end(call, None, outcome.status, now)
+        if isinstance(error, StreamInterrupted | DeadlineExceeded) and error.text:
+            self._charge(call, *self._estimate(error.text, call.backend))
         call.attempt.error = type(error).__name__
         candidate = next(c for c in self._candidates if c.backend is call.backend)
         candidate.trouble.append(outcome.status)
@@ -290,15 +291,18 @@ class Plan:
         attempt, backend = call.attempt, call.backend
         attempt.status, attempt.ms = status, (now - self._started) * 1000 - attempt.started
         if answer is not None:
-            attempt.finish_reason = answer.finish_reason
-            attempt.prompt_tokens, attempt.completion_tokens = self._tokens(answer, backend)
-            attempt.cost = backend.price.of(attempt.prompt_tokens, attempt.completion_tokens)
+            attempt.finish_reason, usage = answer.finish_reason, answer.usage
+            counted = (usage.prompt_tokens, usage.completion_tokens) if usage else self._estimate(answer.text, backend)
+            self._charge(call, *counted)
         self.trace.ms = (now - self._started) * 1000
         return next(c.vitals for c in self._candidates if c.backend is backend)
 
-    def _tokens(self, answer: Answer, backend: Backend) -> tuple[int, int]:
-        """Gives the tokens of prompt and answer: as counted, else as estimated from the text."""
-        if answer.usage is not None:
-            return answer.usage.prompt_tokens, answer.usage.completion_tokens
+    def _estimate(self, text: str, backend: Backend) -> tuple[int, int]:
+        """Estimates the tokens of prompt and answer, where the backend did not come to counting them."""
         size = backend.characters_per_token
-        return self._request.prompt_tokens(size), round(len(answer.text) / size)
+        return self._request.prompt_tokens(size), round(len(text) / size)
+
+    def _charge(self, call: Call, prompt_tokens: int, completion_tokens: int) -> None:
+        attempt = call.attempt
+        attempt.prompt_tokens, attempt.completion_tokens = prompt_tokens, completion_tokens
+        attempt.cost = call.backend.price.of(prompt_tokens, completion_tokens)

@@ -97,8 +97,9 @@ def _build(document: Document, path: Place, kind: type, fields: dict[str, Any]) 
         if name not in known:
             can = f"It has {', '.join(known)}" if known else "It has none"
             raise document.error(f"the rule {path[-1]!r} has no setting {name!r}. {can}.", *path, name)
+    places = {name: path if (name,) == inner else (*path, name) for name in fields}
+    values = {name: _checked(document, types[name], value, places[name]) for name, value in fields.items()}
     try:
-        values = {name: _checked(document, types[name], value, (*path, name)) for name, value in fields.items()}
         return cast("Rule", kind(**values))
     except TypeError as error:
         missing = ", ".join(known)
@@ -114,8 +115,8 @@ def _checked(document: Document, kind: Any, value: Any, path: Place) -> Any:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        detail = f"{path[-1]} is {first['input']!r}: {first['msg'].lower()}."
-        raise document.error(detail, *path, *first["loc"]) from error
+        where = (*path, *first["loc"])
+        raise document.error(f"{where[-1]} is {first['input']!r}: {first['msg'].lower()}.", *where) from error
 
 
 def _fallback(document: Document, content: Any) -> dict[str, list[str]]:

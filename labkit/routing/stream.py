@@ -54,7 +54,7 @@ class _Routed:
 
     def _broke(self, call: Call | None, error: LabkitError) -> None:
         if call is not None and self.reply is not None:
-            self._session.plan.fail(call, error, self._session.clock.now(), self.reply.answer)
+            self._session.plan.fail(call, error, self._session.clock.now())
         error.trace = self.trace
 
     def _ended(self, call: Call | None) -> None:

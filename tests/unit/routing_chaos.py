@@ -13,8 +13,8 @@ from random import Random
 
 from labkit.client import Lab
 from labkit.errors import LabkitError
-from labkit.routing import Always, Backend, LengthThreshold, Policy, Price, Router, TaskTable
-from labkit.simulator import Cloud, Fault, Latency, Profile, VirtualClock, Verdict, run
+from labkit.routing import Backend, LengthThreshold, Policy, Price, Router, TaskTable
+from labkit.simulator import Cloud, Fault, Latency, Profile, Verdict, VirtualClock, run
 
 RATES = {fault: 0.02 for fault in Fault}
 ANSWERS = {
@@ -154,10 +154,11 @@ async def _die_and_return(clock: VirtualClock, clouds: dict[str, Cloud], random:
 
 def report(name: str, tally: Tally) -> str:
     """Gives the tally as text."""
+    untyped = Counter(what.split(":")[0] for what in tally.untyped)
     lines = [
         f"{name}: {tally.answered:,} of {tally.requests:,} answered ({tally.answered / tally.requests:.2%}) "
         f"in {tally.seconds:,.0f} virtual seconds",
-        f"  typed errors: {dict(tally.errors)}; untyped: {len(tally.untyped)} {Counter(u.split(':')[0] for u in tally.untyped)}",
+        f"  typed errors: {dict(tally.errors)}; untyped: {dict(untyped)}",
         f"  lost: {tally.lost}; wrong or mixed answers: {len(tally.mixed)}; private on a cloud: {len(tally.leaked)}",
     ]
     lines += [f"  {backend}: {'clean' if v.is_clean else v}" for backend, v in tally.verdicts.items()]
