@@ -7,7 +7,7 @@ The protocol is https://platform.openai.com/docs/api-reference/chat-streaming.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from labkit.errors import LabkitError, StreamInterrupted
@@ -76,36 +76,30 @@ class Reader:
         if self._waits_since is None:
             self._waits_since = self._clock()
 
-    def feed(self, received: bytes) -> list[str]:
+    def feed(self, received: bytes) -> Iterator[str]:
         """Takes the next bytes of a stream.
 
         Args:
             received: as they came from the network.
 
-        Returns:
-            The pieces of text in them.
+        Yields:
+            The pieces of text in them; all that came before an error, too.
 
         Raises:
             StreamInterrupted: they hold an error or no chat, or they come too late.
             ContextTooLong: they say that the prompt does not fit.
         """
-        if self.is_done:
-            return []
         now = self._clock()
         # Bytes without a token, such as keep-alive comments, do not restart the wait.
         if self._waits_since is not None and now - self._waits_since > self.patience and self.finish_reason is None:
             raise self.stalled()
-        known = len(self._pieces)
-        try:
-            for data in self._decoder.feed(received):
-                if data == b"[DONE]":
-                    self._finish(now)
-                    break
-                self._take(self._parse(data), "delta", now - self._sent)
-        except LabkitError:
-            self.stop()
-            raise
-        return self._pieces[known:]
+        for data in self._decoder.feed(received):
+            if data == b"[DONE]":
+                self._finish(now)
+            if self.is_done:
+                return
+            if piece := self._take(self._parse(data), "delta", now - self._sent):
+                yield piece
 
     def take_whole(self, body: bytes) -> None:
         """Takes an answer that came in one piece.
@@ -172,12 +166,13 @@ class Reader:
     def _refuse(self, data: bytes) -> NoReturn:
         raise self.malformed(f"a chunk that is no chat: {data[:60].decode(errors='replace')!r}")
 
-    def _take(self, chunk: dict[str, Any], part: str, at: float) -> None:
+    def _take(self, chunk: dict[str, Any], part: str, at: float) -> str:
         if error := chunk.get("error"):
             raise self._failed(error)
+        piece = ""
         try:
             for choice in (chunk.get("choices") or ())[:1]:
-                self._take_delta(choice.get(part) or {}, at)
+                piece = self._take_delta(choice.get(part) or {}, at)
                 if reason := choice.get("finish_reason"):
                     self.finish_reason = reason
                     self.events.append(Event("finish", at, reason))
@@ -186,15 +181,18 @@ class Reader:
                 self.events.append(Event("usage", at, data=usage))
         except (AttributeError, KeyError, TypeError, ValueError):
             self._refuse(json.dumps(chunk).encode())
+        return piece
 
-    def _take_delta(self, delta: dict[str, Any], at: float) -> None:
-        if text := delta.get("content"):
-            self._pieces.append("" + text)  # a text that is no string must fail here
-            self._token(Event("text", at, text))
+    def _take_delta(self, delta: dict[str, Any], at: float) -> str:
         if reasoning := delta.get("reasoning_content") or delta.get("reasoning"):
             self._token(Event("reasoning", at, reasoning))
         for call in delta.get("tool_calls") or ():
             self._token(Event("tool_call", at, data=call))
+        text: str = delta.get("content") or ""
+        if text:
+            self._pieces.append("" + text)  # a text that is no string must fail here
+            self._token(Event("text", at, text))
+        return text
 
     def _token(self, event: Event) -> None:
         self.events.append(event)

@@ -277,6 +277,16 @@ def test_a_chunk_that_is_no_chat_is_malformed(read: Read, chunk: bytes) -> None:
     assert (error.reason, error.text) == ("malformed", "Hel")
 
 
+def test_text_before_an_error_is_given_out_even_in_the_same_packet() -> None:
+    """What the error says was received is what the reader has seen."""
+    seen = []
+    with scripted(*streaming(text("Hel") + text("lo") + b"data: {broken\n\n")) as server:
+        with pytest.raises(StreamInterrupted) as caught:
+            for piece in stream(server.lab, "Hello?"):
+                seen.append(piece)
+        assert (seen, caught.value.text) == (["Hel", "lo"], "Hello")
+
+
 @both_ways
 def test_a_prompt_that_is_too_long_says_both_numbers(read: Read, small: Lab) -> None:
     """Foundry Local answers HTTP 200 and puts this error into the stream."""
