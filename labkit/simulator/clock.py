@@ -19,7 +19,7 @@ from labkit.errors import SimulatorError
 
 T = TypeVar("T")
 
-_STANDSTILL = 5.0  # real seconds for a thread to wake a loop that has no timer left
+_STANDSTILL = 1.0  # real seconds for a thread to wake a loop that has no timer left
 _SETTLE = 1e-6  # virtual seconds in which everything that is due now gets done
 _RESOLUTION = 1e-9  # seconds; below it two moments are the same
 
@@ -89,6 +89,9 @@ class VirtualClock:
         Raises:
             SimulatorError: everything waits, and no timer will ever end the wait.
         """
+        if self._loop.is_running():
+            work.close()
+            raise SimulatorError("Virtual time already runs here. Inside a coroutine write `await clock.asleep(1)`.")
         return self._drive(_settled(work))
 
     def close(self) -> None:
@@ -99,15 +102,8 @@ class VirtualClock:
             self._loop.close()
 
     def _drive(self, work: Coroutine[Any, Any, T]) -> T:
-        try:
-            outer = asyncio.get_running_loop()
-        except RuntimeError:
+        if not _is_inside_a_loop():
             return self._loop.run_until_complete(work)
-        if outer is self._loop:
-            work.close()
-            raise SimulatorError(
-                "Virtual time already runs here. Inside a coroutine, await it: `await clock.asleep(1)`."
-            )
         # A notebook's own loop occupies this thread, and a thread can run only one.
         with ThreadPoolExecutor(1) as helper:
             return helper.submit(self._loop.run_until_complete, work).result()
@@ -124,6 +120,14 @@ class VirtualClock:
 def is_virtual() -> bool:
     """Says whether the running event loop lives in virtual time."""
     return isinstance(asyncio.get_running_loop(), _VirtualLoop)
+
+
+def _is_inside_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 async def _settled(work: Coroutine[Any, Any, T]) -> T:

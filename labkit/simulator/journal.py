@@ -156,7 +156,8 @@ class Journal:
 
     def timeline(self) -> tuple[Moment, ...]:
         """Gives all that happened to the requests that are kept, in order."""
-        return tuple(sorted(moment for request in tuple(self.requests) for moment in _moments(request)))
+        moments = (moment for request in tuple(self.requests) for moment in _moments(request))
+        return tuple(sorted(moments, key=lambda moment: (moment.at, moment.request)))
 
     def __iter__(self) -> Iterator[Request]:
         return iter(tuple(self.requests))
