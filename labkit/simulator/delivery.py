@@ -126,7 +126,8 @@ class Delivery:
         if self._entry.fault in _BREAKS:
             del self._text[self._midst :]
         self._entry.completion_tokens = len(self._text)
-        await self._line.until(self._due)
+        if self._due > asyncio.get_running_loop().time():
+            await self._line.until(self._due)
         await self._send_whole("".join(self._text))
 
     async def _send_whole(self, text: str) -> None:

@@ -88,8 +88,10 @@ class Line:
             ClientLeft: the client hung up.
         """
         loop = asyncio.get_running_loop()
-        if when > loop.time() and not self._gone:
-            self._watcher = self._watcher or loop.create_task(self._watch())
+        self._watcher = self._watcher or loop.create_task(self._watch())
+        if when <= loop.time():
+            await asyncio.sleep(0)  # somebody who is late must not keep others waiting, nor miss that the client left
+        elif not self._gone:
             self._waiter = loop.create_future()
             timer = loop.call_at(when, self._wake)
             try:

@@ -108,8 +108,10 @@ class _Joining:
         self.holds = False
 
     def write(self, data: bytes) -> None:
-        """Sends bytes, or keeps them for the next time."""
-        if self.holds:
+        """Sends bytes, or keeps them for the next time. On a connection that has gone it does nothing."""
+        if self._transport.is_closing():  # asyncio would log each further attempt
+            self._held.clear()
+        elif self.holds:
             self._held.append(data)
         elif self._held:
             self._held.append(data)
@@ -177,7 +179,7 @@ def _protocol(app: App) -> type[asyncio.Protocol]:
         def connection_made(self, transport: asyncio.Transport) -> None:
             self.joining = _Joining(transport)
             super().connection_made(self.joining)
-            self.logger = silent
+            self.logger, self.access_log = silent, False
             self.number = app.journal.connect(app.now())
             self.offer = {EXTENSION: {"id": self.number, "reset": lambda: reset(transport)}}
             self.app = self.offering
