@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from labkit import catalog
+from labkit.closer import Closer
 from labkit.errors import HomeNotWritable, LabkitError, PortInUse, RuntimeUnavailable
-from labkit.knocker import Knocker
 from labkit.model_info import pick
 from labkit.ports import holder
 from labkit.service import Service
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _shared: Runtime | None = None
 _lock = threading.RLock()
-_PATIENCE = 5.0  # seconds that the end of the process waits for another thread's work with the runtime
+_PATIENCE = 5.0  # seconds that stopping waits for another thread's work with the runtime
 
 
 def shared_runtime(settings: Settings, port: int = 0) -> Runtime:
@@ -47,7 +48,8 @@ def shared_runtime(settings: Settings, port: int = 0) -> Runtime:
     with _lock:
         if _shared is None:
             _shared = Runtime(settings, port)
-            atexit.register(close_shared_runtime)
+            atexit.unregister(_end)
+            atexit.register(_end)
         return _shared
 
 
@@ -56,18 +58,25 @@ def own_service() -> Service | None:
     return None if _shared is None else _shared.service
 
 
-def close_shared_runtime() -> None:
-    """Stops this process's runtime, if it runs, and frees its ports."""
+def close_shared_runtime() -> bool:
+    """Stops this process's runtime, if it runs, and frees its ports; says whether that is done."""
     global _shared  # noqa: PLW0603  # see above
-    is_free = _lock.acquire(timeout=_PATIENCE)
+    if not _lock.acquire(timeout=_PATIENCE):
+        return False
     try:
-        if _shared is not None:
-            atexit.unregister(close_shared_runtime)
-            _shared.close(is_idle=is_free)
+        if _shared is not None and _shared.close():
             _shared = None
+        return _shared is None
     finally:
-        if is_free:
-            _lock.release()
+        _lock.release()
+
+
+def _end() -> None:
+    if not close_shared_runtime():
+        # A runtime that does not stop would keep the process from ending, too, when its library is unloaded.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
 
 
 class Runtime:
@@ -83,7 +92,6 @@ class Runtime:
     def __init__(self, settings: Settings, port: int = 0) -> None:
         self.service: Service | None = None
         self.is_public = False
-        self._knocker: Knocker | None = None
         self._settings = settings
         self._port = port
         self._catalog = catalog.LoopbackCatalog(settings.model_cache)
@@ -141,7 +149,6 @@ class Runtime:
                     self._native.start_web_service()
                 self.service = Service(*(self._native.urls or ()))
                 self._port = int(self.service.uri.rsplit(":", 1)[1])
-                self._knocker = Knocker(self._port)
             return self.service
 
     def open_public_catalog(self) -> bool:
@@ -162,24 +169,17 @@ class Runtime:
             self.is_public = self.is_public and len(self.models()) > known
             return self.is_public
 
-    def close(self, is_idle: bool = True) -> None:
-        """Stops the web service, takes the models out of memory and frees the ports.
-
-        Args:
-            is_idle: whether no other thread works with the runtime. Else, stopping it would wait for that thread, so
-                it is left to the end of the process.
-        """
-        if is_idle and not self._native.is_shutdown_requested():
-            self._stop()
-        else:
-            # After POST /shutdown the runtime waits for itself for ever, and its own clean-up would do so, too.
-            atexit.unregister(self._native.close)
-            self._native.close = lambda: None  # type: ignore[method-assign]  # its destructor calls it, too
-        self._catalog.close()
-        self.service = None
+    def close(self) -> bool:
+        """Stops the web service, takes the models out of memory and frees the ports; says whether that is done."""
+        with self.lock:
+            if self._stop():
+                self._catalog.close()
+                return True
+            return False
 
     def _restart(self, loaded: list[str], serve: bool) -> None:
-        self._stop()
+        if not self._stop():
+            raise RuntimeUnavailable("Foundry Local does not stop. Restart the kernel or the program.")
         self._native = self._start()
         for model in filter(None, map(self.find, loaded)):
             with _explained(f"load {model.id} again"):
@@ -187,10 +187,11 @@ class Runtime:
         if serve:
             self.serve()
 
-    def _stop(self) -> None:
-        with self._knocker.knocking() if self._knocker else nullcontext():
-            self._native.close()
-        self._knocker = self.service = None
+    def _stop(self) -> bool:
+        if not self._closer.close(self._port if self.service else None, _PATIENCE):
+            return False
+        self.service = None
+        return True
 
     def _start(self) -> NativeManager:
         native_manager = _native_manager()
@@ -200,6 +201,8 @@ class Runtime:
         with _quiet_environment(), _explained("start"):
             manager = native_manager(configuration)
             manager.catalog.list_models()
+        atexit.unregister(manager.close)  # it would wait where the closer knocks
+        self._closer = Closer(manager)
         return manager
 
     def _configuration(self) -> Configuration:
