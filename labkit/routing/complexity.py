@@ -9,22 +9,28 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 LONG = 200  # words; a prompt of this length has the full share of `length`
 MANY = 3  # of anything countable: questions, steps, cues; this many have the full share
-_READ = 20_000  # characters that are looked at; a longer prompt has its full share of `length` anyway
+_END = 2_000  # characters at either end that are looked at: the task stands before or after a long text, not in it
 
-_REASONING = re.compile(
-    r"\b(?:why|explain|compare|contrast|prove|derive|evaluate|analy[sz]e|argue|justify|discuss|reason|design|plan|"
-    r"trade-?offs?|pros and cons|step by step|in detail|implications?|consequences?|critique|optimi[sz]e)\b",
-    re.IGNORECASE,
+_REASONING = frozenset(
+    {"why", "explain", "compare", "contrast", "prove", "derive", "evaluate", "analyse", "analyze", "argue", "justify"}
+    | {"discuss", "reason", "design", "plan", "tradeoff", "tradeoffs", "trade-off", "trade-offs", "implications"}
+    | {"consequences", "critique", "optimise", "optimize"}
 )
-_CODE = re.compile(
-    r"```|\b(?:def|class|import|return|function|const|select|regex|algorithm|refactor|debug)\b|[{};]\s*\n"
+_PHRASES = ("step by step", "in detail", "pros and cons")
+_CODE = frozenset(
+    {"def", "class", "import", "return", "function", "const", "select", "regex", "algorithm", "refactor", "debug"}
 )
-_STEPS = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+\S|\b(?:first|then|next|finally|afterwards|also)\b", re.M | re.I)
-_MATHS = re.compile(r"[=<>±÷√∑∫^]|\d\s*[-+*/]\s*\d|\b(?:integral|derivative|matrix|probability|equation)\b", re.I)
-_LONG_WORD = re.compile(r"\b\w{10,}\b")
+_STEPS = frozenset(["first", "then", "next", "finally", "afterwards", "also"])
+_MATHS = frozenset(["integral", "derivative", "matrix", "probability", "equation"])
+_SYMBOLS = "=<>±÷√∑∫^"
+_WORD = re.compile(r"[\w-]+")
+_LIST_ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]", re.MULTILINE)
+_CODE_LINE = re.compile(r"[{};]$", re.MULTILINE)
+_LONG_WORD = 10  # letters
 
 WEIGHTS: Mapping[str, float] = {
     "length": 0.35,
@@ -36,14 +42,21 @@ WEIGHTS: Mapping[str, float] = {
     "vocabulary": 0.06,
 }
 
-_PARTS: dict[str, Callable[[str], float]] = {
-    "length": lambda text: len(text.split()) / LONG,
-    "reasoning": lambda text: _count(_REASONING, text) / MANY,
-    "steps": lambda text: _count(_STEPS, text) / MANY,
-    "code": lambda text: _count(_CODE, text) / MANY,
-    "maths": lambda text: _count(_MATHS, text) / MANY,
-    "questions": lambda text: (text.count("?") - 1) / (MANY - 1),  # one question is no sign of anything
-    "vocabulary": lambda text: 2 * _count(_LONG_WORD, text) / max(10, len(text.split())),  # half is a lot
+
+class _Sample(NamedTuple):
+    text: str
+    words: list[str]
+    length: int
+
+
+_PARTS: dict[str, Callable[[_Sample], float]] = {
+    "length": lambda it: it.length / LONG,
+    "reasoning": lambda it: (_among(it, _REASONING) + sum(it.text.count(phrase) for phrase in _PHRASES)) / MANY,
+    "steps": lambda it: (_among(it, _STEPS) + len(_LIST_ITEM.findall(it.text))) / MANY,
+    "code": lambda it: (_among(it, _CODE) + it.text.count("```") + len(_CODE_LINE.findall(it.text))) / MANY,
+    "maths": lambda it: (_among(it, _MATHS) + sum(it.text.count(symbol) for symbol in _SYMBOLS)) / MANY,
+    "questions": lambda it: (it.text.count("?") - 1) / (MANY - 1),  # one question is no sign of anything
+    "vocabulary": lambda it: 2 * sum(len(word) >= _LONG_WORD for word in it.words) / max(10, len(it.words)),
 }
 
 
@@ -80,11 +93,14 @@ def complexity(text: str, weights: Mapping[str, float] = WEIGHTS) -> Complexity:
     Returns:
         The score and its parts. The same text always gives the same score.
     """
-    start = text[:_READ]
-    parts = {name: min(1.0, max(0.0, _PARTS[name](start))) for name in weights}
-    return Complexity(parts, weights)
+    sample = _sample(text)
+    return Complexity({name: min(1.0, max(0.0, _PARTS[name](sample))) for name in weights}, weights)
 
 
-def _count(pattern: re.Pattern[str], text: str) -> int:
-    """Counts matches, and stops where more would change nothing."""
-    return sum(1 for _ in pattern.finditer(text))
+def _sample(text: str) -> _Sample:
+    ends = (text if len(text) <= 2 * _END else f"{text[:_END]}\n{text[-_END:]}").lower()
+    return _Sample(ends, _WORD.findall(ends), len(text.split()))
+
+
+def _among(sample: _Sample, cues: frozenset[str]) -> int:
+    return sum(map(cues.__contains__, sample.words))

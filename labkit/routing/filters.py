@@ -66,29 +66,29 @@ class Privacy(Filter):
 
     def is_concerned(self, request: Request, state: State) -> bool:
         """Says whether the request is private."""
-        return self._reason(request) is not None
+        return request.remember(self, self._reason) is not None
 
     def objection(self, request: Request, backend: Backend, state: State) -> str | None:
         """Objects to a backend that sends private data away from this machine."""
         if backend.is_private:
             return None
-        reason = self._reason(request)
-        return reason and f"{reason}; it may not leave this machine"
+        return request.remember(self, self._reason)
 
     def _reason(self, request: Request) -> str | None:
         if request.private:
-            return "the request is marked as private"
+            return "the request is marked as private, so it stays on this machine"
         if request.task in self.tasks:
-            return f"the task {request.task} is private"
+            return f"the task {request.task} is private, so it stays on this machine"
         if request.has_other_media:
-            return "the request holds something that is not text and cannot be checked for personal data"
+            return "the request holds more than text, which cannot be searched for personal data"
         try:
-            findings = request.findings(self.detector)
+            findings = self.detector.find(request.text)
         except Exception as error:  # a detector that fails must not open the way out
-            return f"the detector of personal data failed ({type(error).__name__})"
+            return f"the detector of personal data failed ({type(error).__name__}), so it stays on this machine"
         if not findings:
             return None
-        return f"the text contains {' and '.join(dict.fromkeys(finding.kind for finding in findings))}"
+        kinds = " and ".join(dict.fromkeys(finding.kind for finding in findings))
+        return f"the text contains {kinds}; it may not leave this machine"
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,9 @@ It knows nothing of backends, rules or networks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from labkit.routing.privacy import Detector, Finding
+from typing import Any
 
 Message = Mapping[str, Any]
 
@@ -43,7 +40,7 @@ class Request:
     max_tokens: int = MAX_TOKENS
     needs: frozenset[str] = frozenset()
     has_other_media: bool = False
-    _findings: dict[int, list[Finding]] = field(default_factory=dict, repr=False, compare=False)
+    _remembered: dict[int, tuple[object, str | None]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -88,15 +85,18 @@ class Request:
         """More tokens than prompt and answer can have: a token has at least one character."""
         return _TOKENS_PER_MESSAGE * len(self.messages) + len(self.text) + self.max_tokens
 
-    def findings(self, detector: Detector) -> list[Finding]:
-        """Gives the personal data that a detector finds in the text; the search is done once.
+    def remember(self, rule: object, work: Callable[[Request], str | None]) -> str | None:
+        """Gives what a rule has found out about this request; the work is done once.
 
         Args:
-            detector: who searches.
+            rule: whose work it is.
+            work: finds it out.
         """
-        if id(detector) not in self._findings:
-            self._findings[id(detector)] = detector.find(self.text)
-        return self._findings[id(detector)]
+        known = self._remembered.get(id(rule))
+        if known is None:
+            # The rule is kept, so that no other one can come to live at its address.
+            known = self._remembered[id(rule)] = (rule, work(self))
+        return known[1]
 
     def prompt_tokens(self, characters_per_token: float) -> int:
         """Estimates the tokens of the whole conversation.

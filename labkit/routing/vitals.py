@@ -5,6 +5,8 @@ It takes the time as an argument, and it knows nothing of rules.
 
 from __future__ import annotations
 
+import math
+
 from labkit.routing.breaker import CircuitBreaker
 from labkit.routing.budget import RetryBudget
 from labkit.routing.state import Condition
@@ -28,6 +30,7 @@ class Vitals:
         self.health = "unknown"
         self.first_token_ms: float | None = None
         self._health_output = ""
+        self._health_until = math.inf
         self._paused_until = float("-inf")
 
     def pause(self, now: float) -> float:
@@ -47,14 +50,15 @@ class Vitals:
         """
         self._paused_until = max(self._paused_until, now + seconds)
 
-    def report_health(self, health: str, output: str = "") -> None:
+    def report_health(self, health: str, output: str = "", until: float = math.inf) -> None:
         """Takes the result of a health check.
 
         Args:
             health: `pass`, `warn`, `fail`, or `unknown`.
             output: what was found, in words.
+            until: when it becomes stale, and with it unknown, in seconds of the router's clock.
         """
-        self.health, self._health_output = health, output
+        self.health, self._health_output, self._health_until = health, output, until
 
     def measured(self, first_token_ms: float) -> None:
         """Takes a new measurement into the average.
@@ -71,8 +75,9 @@ class Vitals:
         Args:
             now: the time, in seconds.
         """
+        health = self.health if now < self._health_until else "unknown"
         if (pause := self._paused_until - now) > 0:
-            return Condition(pause, "it asked for a pause (Retry-After)", self.health, self.first_token_ms)
+            return Condition(pause, "it asked for a pause (Retry-After)", health, self.first_token_ms)
         if (wait := self.breaker.wait(now)) > 0:
-            return Condition(wait, "its circuit breaker is open", self.health, self.first_token_ms)
-        return Condition(0.0, self._health_output, self.health, self.first_token_ms)
+            return Condition(wait, "its circuit breaker is open", health, self.first_token_ms)
+        return Condition(0.0, self._health_output, health, self.first_token_ms)
