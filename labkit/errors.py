@@ -16,6 +16,7 @@
     |   +-- NotOpenAI            something answers, but it speaks another language
     |   +-- Unauthorised         the server refuses the API key
     +-- SimulatorError           the simulated cloud was given a value that it cannot use
+    +-- HealthError              a health check was given a value that it cannot use
     +-- RoutingError             a request could not be routed
     |   +-- PolicyError          rules that contradict each other, or that name what does not exist
     |   +-- NoBackend            every backend is ruled out or has failed
@@ -177,6 +178,10 @@ class Unauthorised(EndpointError):
 
 class SimulatorError(LabkitError):
     """The simulated cloud was given a profile, a fault or a file that it cannot use."""
+
+
+class HealthError(LabkitError):
+    """A health check was given a value that it cannot use."""
 
 
 class RoutingError(LabkitError):
