@@ -154,6 +154,20 @@ def test_the_connection_serves_the_next_stream() -> None:
         assert server.connections == 1
 
 
+def test_a_late_end_mark_does_not_cost_the_connection() -> None:
+    """Only the wait after [DONE] is short, not the wait for it."""
+
+    async def read_twice(lab: Lab) -> None:
+        async with lab.async_client:
+            for _ in range(2):
+                async for _piece in astream(lab, "Hello?"):
+                    pass
+
+    with scripted(*streaming(text("Hello"), STOP, 0.3, DONE, 0.02, END)) as server:
+        asyncio.run(read_twice(server.lab))
+        assert server.connections == 1
+
+
 def test_a_stream_is_read_once() -> None:
     """A second loop over the same stream sends no second request."""
     with scripted(*streaming(*_HELLO)) as server:
@@ -429,25 +443,25 @@ def _wait_until_it_waits(thread: threading.Thread) -> None:
 def test_closing_stops_the_real_model(large: Lab) -> None:
     """A model that nobody listens to computes no further.
 
-    Eight streams are left at their first token. Then one is read in whole: had the eight gone on beside it, the
-    computer would have had nine answers to compute in that time.
+    Four streams are left at their first token. Then one is read in whole: had the four gone on beside it, the
+    processor would have had five answers to compute in that time. JSON mode makes the model talk until its limit.
     """
-    question = "What is streaming, and why do chat applications stream their answers?"
+    options: dict[str, Any] = {"max_tokens": 600, "temperature": 2.0, "response_format": {"type": "json_object"}}
 
     def whole() -> float:
         before = time.process_time()
-        for _piece in stream(large, question, max_tokens=400, temperature=1.5, seed=1):
-            pass
+        answer = _read(large, seed=1, **options)
+        assert answer.finish_reason == "length", "this needs a long answer"
         return time.process_time() - before
 
     whole()
     one = whole()
     before = time.process_time()
-    for _ in range(8):
-        for _piece in stream(large, question, max_tokens=400, temperature=1.5, seed=1):
+    for _ in range(4):
+        for _piece in stream(large, "Hello?", seed=1, **options):
             break
     whole()
-    assert time.process_time() - before < 5 * one
+    assert time.process_time() - before < 2.5 * one
 
 
 def test_streams_run_side_by_side(small: Lab) -> None:
