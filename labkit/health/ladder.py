@@ -124,6 +124,10 @@ class Ladder:
         """Breaks off a request for a token that is on its way, from another thread."""
         self._completion.interrupt()
 
+    def close(self) -> None:
+        """Closes connections that are kept for later. A further check opens new ones."""
+        self._target.close()
+
     def _climb(self) -> Iterator[Result]:
         limits, broken = self._timeouts, ""
         for rung, look, limit in (
@@ -165,7 +169,11 @@ def check(lab: Lab, *, slow_ms: float = SLOW_MS, timeouts: Timeouts = Timeouts()
         slow_ms: a first token that comes later is a warning, in milliseconds.
         timeouts: how long each rung may take.
     """
-    return Ladder(lab, slow_ms=slow_ms, timeouts=timeouts).check()
+    ladder = Ladder(lab, slow_ms=slow_ms, timeouts=timeouts)
+    try:
+        return ladder.check()
+    finally:
+        ladder.close()
 
 
 def find(model: str | None = None, url: str | None = None) -> Lab:

@@ -140,6 +140,7 @@ class Monitor:
         self.ladder.interrupt()
         if thread is not threading.current_thread():
             thread.join(_PATIENCE)
+        self.ladder.close()
         self._tell(self.latest.forgotten("the monitor was stopped"))
 
     def __enter__(self) -> Self:

@@ -47,7 +47,7 @@ class Target:
     """
 
     def __init__(self, lab: Lab) -> None:
-        self.lab = lab
+        self.lab = self._given = lab
         parts = urlsplit(lab.endpoint)
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -98,7 +98,14 @@ class Target:
             model_id: as the server knows it.
         """
         if model_id != self.lab.model:
-            self.lab = replace(self.lab, model=model_id)
+            self.close()
+            self.lab = replace(self._given, model=model_id)
+
+    def close(self) -> None:
+        """Closes connections that are kept for later, unless they are those of the Lab that was given."""
+        if self.lab is not self._given and "client" in self.lab.__dict__:  # made on first use
+            self.lab.client.close()
+            self.lab = replace(self.lab)
 
     def connect(self, timeout: float) -> None:
         """Opens a connection and closes it.
