@@ -1,4 +1,13 @@
-"""A cloud to practise on: OpenAI-compatible, and slow, rate-limited and broken on purpose."""
+"""A cloud to practise on: OpenAI-compatible, and slow, rate-limited and broken on purpose.
+
+    with simulator.run("cloud", faults="cut:0.2") as cloud:
+        for piece in stream(cloud.lab, "Hello"):
+            ...
+        cloud.verdict()
+
+With `clock=VirtualClock()` the same runs without a socket and without waiting. A single request is broken by its header
+`X-Labkit-Fault: cut`.
+"""
 
 from labkit.simulator.clock import Clock, RealClock, VirtualClock
 from labkit.simulator.cloud import Cloud, asgi, run, serve

@@ -94,9 +94,14 @@ class VirtualClock:
             raise SimulatorError("Virtual time already runs here. Inside a coroutine write `await clock.asleep(1)`.")
         return self._drive(_settled(work))
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the clock has ended."""
+        return self._loop.is_closed()
+
     def close(self) -> None:
         """Cancels what still runs, and ends the clock. Closing twice does nothing."""
-        if not self._loop.is_closed():
+        if not self.is_closed:
             self._drive(_cancel_others())
             self._drive(self._loop.shutdown_asyncgens())
             self._loop.close()

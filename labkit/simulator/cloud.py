@@ -94,6 +94,9 @@ class Cloud:
         if "client" in self.lab.__dict__:  # made on first use; its idle connections end with the server
             self.lab.client.close()
 
+    def __repr__(self) -> str:
+        return f"Cloud({self.profile.name!r}, {self.endpoint}, {len(self.app.journal):,} requests)"
+
     def __enter__(self) -> Self:
         return self
 
@@ -149,8 +152,9 @@ class VirtualCloud(Cloud):
 
     def stop(self) -> None:
         super().stop()
-        self.app.hang_up()
-        self._clock.run(self.app.upstream.close())
+        if not self._clock.is_closed:  # with the clock everything on it has ended
+            self.app.hang_up()
+            self._clock.run(self.app.upstream.close())
 
 
 def run(
@@ -182,6 +186,7 @@ def run(
     Raises:
         SimulatorError: the profile or a fault is not known, or a value cannot be used.
         PortInUse: another program holds the port.
+        LabkitError: the model cannot be reached; see `labkit.connect`.
     """
     app = asgi(profile, text=text, model=model, replay=replay, faults=faults, seed=seed)
     return ServedCloud(app, port) if clock is None else VirtualCloud(app, clock)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import aclosing
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from labkit.simulator import wire
@@ -116,13 +116,13 @@ class Delivery:
             await self._end(self._tail(writer, ask))
 
     async def _whole(self, ask: Ask) -> None:
-        async with aclosing(self._app.upstream.answer(ask)) as pieces:
-            async for piece in pieces:
-                if piece.finish_reason:
-                    self._note_end(piece)
-                    break
-                self._due += next(self._waits) if piece.wait is None else piece.wait
-                self._text.append(piece.text)
+        async with aclosing(self._app.upstream.answer(ask)) as answer:
+            pieces = [piece async for piece in answer]
+        if pieces and pieces[-1].finish_reason:
+            self._note_end(pieces.pop())
+        recorded = [piece.wait for piece in pieces if piece.wait is not None]
+        self._due += sum(recorded) + sum(islice(self._waits, len(pieces) - len(recorded)))
+        self._text = [piece.text for piece in pieces]
         if self._entry.fault in _BREAKS:
             del self._text[self._midst :]
         self._entry.completion_tokens = len(self._text)

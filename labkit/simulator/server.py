@@ -7,6 +7,7 @@ broken network does, and an end within a second.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import socket
@@ -15,7 +16,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from labkit.errors import PortInUse
+from labkit.errors import LabkitError, PortInUse, SimulatorError
 from labkit.ports import holder
 from labkit.simulator.line import EXTENSION, Message, Receive, Scope, Send
 
@@ -39,6 +40,7 @@ class Server:
 
     Raises:
         PortInUse: another program holds the port.
+        SimulatorError: the port cannot be used for another reason.
     """
 
     def __init__(self, app: App, port: int = 0) -> None:
@@ -49,9 +51,16 @@ class Server:
         self._thread = threading.Thread(target=self._run, name=f"simulator-{self.port}", daemon=True)
 
     def start(self) -> None:
-        """Starts, and waits until requests are answered."""
+        """Starts, and waits until requests are answered.
+
+        Raises:
+            SimulatorError: it does not start.
+        """
         self._thread.start()
-        self._started.wait(_PATIENCE)
+        if not self._started.wait(_PATIENCE):
+            raise SimulatorError(
+                f"The simulated cloud did not start within {_PATIENCE:.0f} s. Run the same line again."
+            )
 
     def stop(self) -> None:
         """Breaks off what is in flight, and ends the thread. Stopping twice does nothing."""
@@ -142,10 +151,16 @@ def _listen(port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((_LOOPBACK, port))
-    except OSError:
+    except (OSError, OverflowError) as error:
         listener.close()
-        raise PortInUse(port, holder(port) or "another program") from None
+        raise _unusable(port, error) from None
     return listener
+
+
+def _unusable(port: int, error: Exception) -> LabkitError:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return PortInUse(port, holder(port) or "another program")
+    return SimulatorError(f"Port {port} cannot be used: {error}. Leave the port out, and a free one is chosen.")
 
 
 def _config(app: App) -> Config:

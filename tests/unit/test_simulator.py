@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +16,7 @@ from openai import APIStatusError
 
 from labkit import simulator
 from labkit.client import Lab
-from labkit.errors import ContextTooLong, PortInUse
+from labkit.errors import ContextTooLong, PortInUse, SimulatorError
 from labkit.simulator import Cloud
 from labkit.streaming import stream
 
@@ -217,6 +219,25 @@ def test_a_raw_stream_is_server_sent_events(cloud: Cloud) -> None:
     assert events[-1] == "data: [DONE]"
     assert all(json.loads(event.removeprefix("data: "))["id"] == "chatcmpl-sim-0-1" for event in events[:-1])
     assert raw.headers["content-type"].startswith("text/event-stream")
+
+
+def test_an_impossible_port_is_refused_in_words() -> None:
+    """Not with the traceback of a system call."""
+    with pytest.raises(SimulatorError, match="Port 70000 cannot be used"):
+        simulator.run("instant", text=TEXT, port=70_000)
+
+
+def test_a_cloud_says_what_it_is(cloud: Cloud) -> None:
+    """Its profile, its address, and how much it has seen."""
+    _ask(cloud)
+    assert repr(cloud) == f"Cloud('instant', {cloud.endpoint}, 1 requests)"
+
+
+def test_importing_the_simulator_starts_nothing_heavy() -> None:
+    """The server and the OpenAI client load when they are used."""
+    code = "import sys, labkit.simulator; print([m for m in ('uvicorn', 'openai', 'httpx2') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def _is_open(cloud: Cloud) -> bool:
