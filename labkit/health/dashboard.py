@@ -7,12 +7,15 @@ of how a check works.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from labkit.health.group import MonitorGroup
 from labkit.health.monitor import Monitor
 from labkit.health.report import Report
+
+_REDRAW = 5.0  # seconds between two drawings; a drawing takes a good part of one
 
 
 class Dashboard:
@@ -36,6 +39,7 @@ class Dashboard:
             [ipywidgets.HBox([*self._buttons, self._state]), self._table, self._figure],
         )
         self._turn = threading.Lock()
+        self._drawn_at, self._drawn_for = -_REDRAW, ""
         self._unsubscribe = self.group.subscribe(self._on_report)
         self.refresh()
 
@@ -48,7 +52,7 @@ class Dashboard:
         """Shows what is known now."""
         with self._turn:
             self._table.value = self.group._repr_html_()
-            self._figure.value = self.group.plot()._repr_html_()
+            self._draw()
             running = sum(monitor.is_running for monitor in self.group.values())
             self._state.value = f"{running} of {len(self.group)} monitors running"
 
@@ -62,6 +66,12 @@ class Dashboard:
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         return self.widget._repr_mimebundle_(**options)
+
+    def _draw(self) -> None:
+        now, states = time.monotonic(), " ".join(report.status for report in self.group.latest.values())
+        if states != self._drawn_for or now - self._drawn_at >= _REDRAW:
+            self._figure.value = self.group.plot()._repr_html_()
+            self._drawn_at, self._drawn_for = now, states
 
     def _on_report(self, report: Report) -> None:
         self.refresh()

@@ -29,7 +29,7 @@ _FIRST = 0.1  # the first check comes after at most this share of the usual wait
 _STALE = 3.0  # a report is stale after so many times the usual wait
 _PATIENCE = 2.0  # seconds for the thread to end; what it waits for has limits of its own
 
-Listener = Callable[[Report], None]
+Listener = Callable[[Report], object]
 
 
 class Monitor:

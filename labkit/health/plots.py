@@ -6,7 +6,7 @@ It tells the same in words (`.alt`). It checks nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import cycle
+from itertools import cycle, zip_longest
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -77,7 +77,7 @@ def spans(reports: Sequence[Report], began: float = 0.0) -> list[Span]:
 
 
 def _pieces(reports: Sequence[Report], began: float) -> Iterator[Span]:
-    for report, later in zip(reports, [*reports[1:], None], strict=True):
+    for report, later in zip_longest(reports, reports[1:]):
         end = min(report.at + _LAST, report.expires) if later is None else later.at
         fresh = min(end, report.expires)
         yield Span(report.at - began, fresh - began, report.status, report.output)
