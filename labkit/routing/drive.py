@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from labkit.errors import LabkitError
-from labkit.routing.plan import Call, GiveUp, Plan, Wait
+from labkit.routing.plan import Plan
+from labkit.routing.step import Call, GiveUp, Wait
 
 if TYPE_CHECKING:
     from labkit.simulator import Clock
@@ -34,6 +35,7 @@ def drive(plan: Plan, clock: Clock, start: Start[T]) -> tuple[Call, T]:
     Raises:
         LabkitError: the plan gave up.
     """
+    plan.begin(clock.now())
     while True:
         step = plan.next(clock.now())
         if isinstance(step, GiveUp):
@@ -52,6 +54,7 @@ async def adrive(plan: Plan, clock: Clock, start: AsyncStart[T]) -> tuple[Call, 
         clock: for the time and for waiting.
         start: makes a call.
     """
+    plan.begin(clock.now())
     while True:
         step = plan.next(clock.now())
         if isinstance(step, GiveUp):

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from labkit.errors import LabkitError
 from labkit.routing.drive import AsyncStart, Start
-from labkit.routing.plan import Call, Plan
+from labkit.routing.plan import Plan
+from labkit.routing.step import Call
 from labkit.streaming import AsyncStream, Stream
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def race(
         pool = ThreadPoolExecutor(2, "labkit-hedge")
         running: dict[Future[T], Call] = {pool.submit(first, call, streams[id(call)]): call}
         try:
-            if not wait(running, timeout=after).done and (second := plan.hedge(call, clock.now())):
+            if not wait(running, timeout=after).done and (second := plan.hedge(clock.now())):
                 streams[id(second)] = prepare(second)
                 running[pool.submit(first, second, streams[id(second)])] = second
             while running:
@@ -85,7 +86,7 @@ def arace(
         running = {asyncio.ensure_future(first(call, streams[id(call)])): call}
         try:
             done, _ = await asyncio.wait(running, timeout=after)
-            if not done and (second := plan.hedge(call, clock.now())):
+            if not done and (second := plan.hedge(clock.now())):
                 streams[id(second)] = prepare(second)
                 running[asyncio.ensure_future(first(second, streams[id(second)]))] = second
             while running:

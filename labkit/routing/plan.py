@@ -15,6 +15,7 @@ from labkit.routing.backend import Backend
 from labkit.routing.decision import Decision
 from labkit.routing.outcome import outcome_of
 from labkit.routing.request import Request
+from labkit.routing.step import Call, GiveUp, Step, Wait
 from labkit.routing.trace import OK, Attempt, Trace
 from labkit.routing.vitals import Vitals
 from labkit.streaming import Answer
@@ -25,53 +26,12 @@ _SOON = 0.05  # seconds; another request was faster in asking for the same probe
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 8.0  # seconds; the OpenAI client's values
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """The step: call a backend.
-
-    Attributes:
-        backend: whom.
-        timeout: how many seconds it may take.
-        attempt: its line in the trace.
-    """
-
-    backend: Backend
-    timeout: float
-    attempt: Attempt
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """The step: wait, then ask for the next step.
-
-    Attributes:
-        seconds: how long.
-    """
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class GiveUp:
-    """The step: raise an error.
-
-    Attributes:
-        error: which one.
-        cause: what led to it.
-    """
-
-    error: LabkitError
-    cause: LabkitError | None
-
-
-Step = Call | Wait | GiveUp
-
-
 @dataclass(slots=True)
 class _Candidate:
     backend: Backend
     vitals: Vitals
     tries: int = 0
+    is_running: bool = False
     ready_at: float = float("-inf")
     out: str = ""
     trouble: list[str] = field(default_factory=list)
@@ -89,7 +49,6 @@ class Plan:
         vitals: what is remembered of each backend, by its name.
         deadline: seconds that the whole chain may take.
         max_cost: USD that the whole chain may cost; None for no limit.
-        now: the time, in seconds.
         random: where the jitter of the backoff comes from.
 
     Attributes:
@@ -105,17 +64,24 @@ class Plan:
         *,
         deadline: float,
         max_cost: float | None,
-        now: float,
         random: Random,
     ) -> None:
         self.trace = Trace(decision)
         self.deadline = deadline
         self._request, self._max_cost = request, max_cost
-        self._started, self._ends = now, now + deadline
+        self._started, self._ends = 0.0, deadline
         self._random = random
         self._candidates = [_Candidate(backend, vitals[backend.name]) for backend in decision.chain]
         self._last_error: LabkitError | None = None
         self._final: LabkitError | None = None
+
+    def begin(self, now: float) -> None:
+        """Notes that the request begins now; the deadline runs from here.
+
+        Args:
+            now: the time, in seconds.
+        """
+        self._started, self._ends = now, now + self.deadline
 
     def next(self, now: float) -> Step:
         """Gives the next step.
@@ -140,15 +106,14 @@ class Plan:
             return self._give_up(NoBackend(self._reasons(now, is_last_resort)))
         return Wait(wait) if wait > 0 else self._call(chosen, now, remaining, is_last_resort)
 
-    def hedge(self, first: Call, now: float) -> Call | None:
+    def hedge(self, now: float) -> Call | None:
         """Gives a second call to make beside a slow one, to a backend that has not been asked, or None.
 
         Args:
-            first: the call that has not answered yet.
             now: the time, in seconds.
         """
         for candidate in self._alive():
-            if candidate.backend is not first.backend and not candidate.tries and not self._wait(candidate, now, False):
+            if not candidate.tries and not self._wait(candidate, now, False):
                 step = self._call(candidate, now, self._ends - now, False, "hedge")
                 return step if isinstance(step, Call) else None
         return None
@@ -178,7 +143,7 @@ class Plan:
             answer: what it gave.
             now: the time, in seconds.
         """
-        vitals = self._end(call, answer, OK, now)
+        vitals = self._end(call, answer, OK, now).vitals
         vitals.breaker.succeed()
         if call.attempt.first_token_ms is not None:
             vitals.measured(call.attempt.first_token_ms)
@@ -192,11 +157,11 @@ class Plan:
             now: the time, in seconds.
         """
         outcome = outcome_of(error)
-        vitals = self._end(call, None, outcome.status, now)
+        candidate = self._end(call, None, outcome.status, now)
+        vitals = candidate.vitals
         if isinstance(error, StreamInterrupted | DeadlineExceeded) and error.text:
             self._charge(call, *self._estimate(error.text, call.backend))
         call.attempt.error = type(error).__name__
-        candidate = next(c for c in self._candidates if c.backend is call.backend)
         candidate.trouble.append(outcome.status)
         self._last_error = error
         wait = error.retry_after if isinstance(error, RequestError) else None
@@ -221,7 +186,7 @@ class Plan:
             now: the time, in seconds.
             answer: what had arrived until then.
         """
-        self._end(call, answer, status, now).breaker.leave()
+        self._end(call, answer, status, now).vitals.breaker.leave()
 
     def _call(
         self, candidate: _Candidate, now: float, remaining: float, is_last_resort: bool, rule: str | None = None
@@ -235,6 +200,7 @@ class Plan:
         attempt = Attempt(backend.name, backend.model, backend.source, rule, (now - self._started) * 1000)
         candidate.vitals.budget.take() if candidate.tries else candidate.vitals.budget.pay_in()
         candidate.tries += 1
+        candidate.is_running = True
         self.trace.attempts.append(attempt)
         return Call(backend, timeout, attempt)
 
@@ -246,7 +212,8 @@ class Plan:
         return "fallback" if self.trace.attempts else self.trace.decision.rule
 
     def _alive(self) -> list[_Candidate]:
-        spent = self.trace.cost
+        running = [candidate.backend for candidate in self._candidates if candidate.is_running]
+        spent = self.trace.cost + sum(backend.worst_cost(self._request) for backend in running)
         for candidate in self._candidates:
             if not candidate.out:
                 candidate.out = self._obstacle(candidate, spent)
@@ -287,7 +254,7 @@ class Plan:
         rejected = self.trace.decision.rejected
         return reasons + [(r.backend.name, f"{r.rule}: {r.reason}") for r in rejected if r.backend.name not in asked]
 
-    def _end(self, call: Call, answer: Answer | None, status: str, now: float) -> Vitals:
+    def _end(self, call: Call, answer: Answer | None, status: str, now: float) -> _Candidate:
         attempt, backend = call.attempt, call.backend
         attempt.status, attempt.ms = status, (now - self._started) * 1000 - attempt.started
         if answer is not None:
@@ -295,7 +262,9 @@ class Plan:
             counted = (usage.prompt_tokens, usage.completion_tokens) if usage else self._estimate(answer.text, backend)
             self._charge(call, *counted)
         self.trace.ms = (now - self._started) * 1000
-        return next(c.vitals for c in self._candidates if c.backend is backend)
+        candidate = next(candidate for candidate in self._candidates if candidate.backend is backend)
+        candidate.is_running = False
+        return candidate
 
     def _estimate(self, text: str, backend: Backend) -> tuple[int, int]:
         """Estimates the tokens of prompt and answer, where the backend did not come to counting them."""

@@ -243,7 +243,7 @@ class Router:
         conditions = {name: vitals.condition(now) for name, vitals in self.vitals.items()}
         decision = self.policy.decide(request, self.backends, State(conditions, cost))
         limit = self.deadline if terms.deadline is None else terms.deadline
-        plan = Plan(request, decision, self.vitals, deadline=limit, max_cost=cost, now=now, random=self._random)
+        plan = Plan(request, decision, self.vitals, deadline=limit, max_cost=cost, random=self._random)
         return Session(
             plan, request.messages, options, clock=self._clock, hedge_after=self.hedge_after, report=self._report
         )

@@ -5,16 +5,18 @@ A session belongs to one request. It knows how to call a backend, and nothing of
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labkit.client import Lab
-from labkit.errors import EndpointUnreachable, LabkitError
+from labkit.errors import EndpointUnreachable, LabkitError, TimedOut
 from labkit.routing.drive import AsyncStart, Start, adrive, aonce, drive, once
 from labkit.routing.hedge import arace, race
-from labkit.routing.plan import Call, Plan
+from labkit.routing.plan import Plan
 from labkit.routing.reply import Reply
+from labkit.routing.step import Call
 from labkit.routing.trace import Trace
 from labkit.streaming import Answer, AsyncStream, Stream, acomplete, astream, complete, stream
 
@@ -178,7 +180,11 @@ class Session:
 
     async def _awhole(self, call: Call) -> Answer:
         limit = call.timeout
-        return await acomplete(_lab(call), self._messages, timeout=limit, clock=self.clock.now, **self._options)
+        try:
+            async with asyncio.timeout(limit):  # the client's own limit starts again with each part of the answer
+                return await acomplete(_lab(call), self._messages, timeout=limit, clock=self.clock.now, **self._options)
+        except TimeoutError as error:
+            raise TimedOut(limit) from error
 
     def _stream(self, call: Call) -> Stream:
         opening = stream(_lab(call), self._messages, **self._limits(call), **self._options)

@@ -10,9 +10,9 @@ from collections.abc import AsyncGenerator, Generator
 
 from labkit.errors import DeadlineExceeded, LabkitError
 from labkit.routing.decision import Decision
-from labkit.routing.plan import Call
 from labkit.routing.reply import Reply
 from labkit.routing.session import Session
+from labkit.routing.step import Call
 from labkit.routing.trace import Trace
 from labkit.streaming import Answer
 

@@ -71,7 +71,8 @@ def test_privacy_leaves_nobody_rather_than_the_cloud() -> None:
 
 def test_the_order_of_the_rules_does_not_weaken_privacy() -> None:
     """Privacy applies first wherever it is listed, so its reason is the one that is given."""
-    decision = decide(Request.of("word " * 9, private=True, options={"max_tokens": 10**9}), [CLOUD], policy=Policy([]))
+    policy = Policy([CostBudget(0.0), Privacy()])
+    decision = decide(Request.of("word " * 9, private=True), [CLOUD], policy=policy)
     assert [r.rule for r in decision.rejected] == ["privacy"]
 
 

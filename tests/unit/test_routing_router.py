@@ -361,6 +361,28 @@ def test_the_cost_budget_holds_for_the_whole_chain() -> None:
         assert b.requests == ()
 
 
+def test_a_hedge_must_fit_into_the_cost_budget_too() -> None:
+    """What the running call may still cost is set aside, so that both together stay within the budget."""
+    with VirtualClock() as clock:
+        a, b = virtual(clock, ALPHA, BETA, profile=Profile("slow", Latency(5_000)))
+        dollar = Price(0, 1_000_000)  # USD 1 for each token of the answer
+        backends = [Backend.of(cloud.lab, name, price=dollar) for cloud, name in ((a, "a"), (b, "b"))]
+        routed = Router(backends, ORDER, clock=clock, hedge_after=1)
+        assert clock.run(routed.acomplete("hello", max_tokens=10, max_cost=15)).text == ALPHA
+        assert b.requests == ()
+        assert clock.run(routed.acomplete("hello", max_tokens=10, max_cost=25)).text == ALPHA
+        assert len(b.requests) == 1
+
+
+def test_the_deadline_runs_from_the_first_reading() -> None:
+    """A stream that is prepared now and read later has all of its time."""
+    with VirtualClock() as clock:
+        (cloud,) = virtual(clock, ALPHA)
+        stream = Router([Backend.of(cloud.lab, "only")], ORDER, deadline=5, clock=clock).astream("hello")
+        clock.sleep(60)
+        assert clock.run(_read(stream)) == ALPHA
+
+
 def test_five_failures_open_the_circuit_and_recovery_closes_it() -> None:
     """The failing backend is left alone, probed after the pause, and used again."""
     with VirtualClock() as clock:
