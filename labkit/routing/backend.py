@@ -9,11 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from labkit.catalog import find_bundled
 from labkit.client import Lab
 from labkit.endpoint import Endpoint
 from labkit.routing.request import Request
 
 _MILLION = 1_000_000
+_TOKEN, _BUNDLED_TOKEN = 4.0, 3.0  # characters of English; the bundled models have small vocabularies
 
 
 class Price(NamedTuple):
@@ -65,7 +67,7 @@ class Backend:
     price: Price = FREE
     capabilities: frozenset[str] = frozenset()
     first_token_ms: float | None = None
-    characters_per_token: float = 4.0
+    characters_per_token: float = _TOKEN
     lab: Lab | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -125,6 +127,7 @@ class Backend:
             price,
             frozenset(capabilities),
             first_token_ms,
+            _BUNDLED_TOKEN if find_bundled(lab.model) else _TOKEN,
             lab=lab,
         )
 
