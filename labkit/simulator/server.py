@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _LOOPBACK = "127.0.0.1"
 _KEEP_ALIVE = 75  # seconds; clients let go of idle connections earlier, so one that stays open is their doing
 _BACKLOG = 1_024  # connections that may wait to be accepted
-_PATIENCE = 10.0  # seconds for the thread to start, or to end
+_PATIENCE = 30.0  # seconds for the thread to start, or to end; it takes half of one on an idle machine
 
 
 class Server:

@@ -7,7 +7,7 @@ environment of its own; without one, its rows are left out. Run it while the mac
 table starts with what else was running.
 
     uv run python tests/bench/bench_simulator.py
-    uv run python tests/bench/bench_simulator.py 20000     fewer requests for the memory
+    uv run python tests/bench/bench_simulator.py streams throughput memory virtual     some of the tables
 """
 
 from __future__ import annotations
@@ -69,12 +69,16 @@ def main() -> None:
     if sys.argv[1:2] == ["serve"]:
         serve(sys.argv[2], int(sys.argv[3]))
         return
-    total = int(sys.argv[1]) if sys.argv[1:] else 100_000
-    print(f"{os.cpu_count()} cores; load average before: {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "")
-    print_streams()
-    print_throughput()
-    print_memory(total)
-    print_virtual()
+    if hasattr(os, "getloadavg"):  # Windows has none
+        print(f"{os.cpu_count()} cores; load average before: {os.getloadavg()[0]:.1f}")
+    tables = {
+        "streams": print_streams,
+        "throughput": print_throughput,
+        "memory": print_memory,
+        "virtual": print_virtual,
+    }
+    for name in sys.argv[1:] or tables:
+        tables[name]()
 
 
 def serve(profile: str, port: int) -> None:
@@ -120,7 +124,7 @@ def print_throughput() -> None:
             print(f"{name:<26}{number:>9,}{number / seconds:>12,.0f}{cpu / number * 1e6:>13,.0f}")
 
 
-def print_memory(total: int) -> None:
+def print_memory(total: int = 100_000) -> None:
     """Prints the memory of our server while it answers many requests."""
     print(f"\nMemory over {total:,} requests; limit: flat once the journal is full (20,000 requests)")
     print(f"{'requests':>10}{'MB':>9}")
