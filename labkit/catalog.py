@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PUBLISHER = "labkit"
 PATH = "/asset-gallery/v1.0/models"
 _SHIPPED = Path(__file__).parent / "models"
+_CREATED = 1_793_491_200  # 1 November 2026, in seconds since 1970
 _REMEMBERED = "labkit-catalog-entry.json"
 
 
@@ -249,4 +250,5 @@ def _entry(model: BundledModel) -> CatalogEntry:
         asset=f"azureml://registries/{PUBLISHER}/models/{model.alias}/versions/{model.version}",
         size=model.size,
         context_length=model.context_length,
+        created=_CREATED,
     )

@@ -40,11 +40,11 @@ class Service:
 
     def model_ids(self) -> list[str]:
         """Gives the ids of all models that the service's catalogs list, loaded or not."""
-        return [entry["id"] for entry in self._get("/v1/models", _QUICK)["data"]]
+        return [entry["id"] for entry in (self._get("/v1/models", _QUICK) or {"data": []})["data"]]
 
     def loaded_ids(self) -> list[str]:
         """Gives the ids of the models that are in memory, ready to answer."""
-        return list(self._get("/models/loaded", _QUICK))
+        return list(self._get("/models/loaded", _QUICK) or ())
 
     def models(self) -> list[ModelInfo]:
         """Lists what `model_ids` names."""

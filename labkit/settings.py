@@ -91,7 +91,7 @@ def _dotenv() -> dict[str, str]:
     if not (path := find_dotenv(usecwd=True)):
         return {}
     try:
-        return _filled(dotenv_values(path, encoding="utf-8-sig"))  # editors on Windows put a mark before the first name
+        return _filled(dotenv_values(path))
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} cannot be read: {error}. Save it as UTF-8 text, or delete it.") from error
 

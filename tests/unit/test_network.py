@@ -106,15 +106,15 @@ def test_a_model_of_the_public_catalog_answers_and_an_earlier_lab_still_does(tmp
         _COLD
         + """
 other = labkit.connect("Other-Model")
+print(answer(lab.endpoint, lab.model) == answer(other.endpoint, other.model))
 print(other.model, other.context_length, other.endpoint == lab.endpoint, labkit.connect("course-small") is lab)
-print(answer(other.endpoint, other.model) == answer(lab.endpoint, lab.model))
 """
         + _expecting("ModelNotFound", "other-modle", "OTHER-MODEL:2")
     )
     with site({PATH: (200, _listing("other-model"))}) as catalog:
         done = run(code, tmp_path, FOUNDRY_CATALOG_URL=catalog.url + PATH)
     assert done.stderr == ""
-    _, facts, same, *refused = done.stdout.splitlines()
+    _, same, facts, *refused = done.stdout.splitlines()
     assert (facts, same) == ("other-model:1 1024 True True", "True")
     assert all("Did you mean other-model?" in line for line in refused)
     assert len(refused) == 2

@@ -6,18 +6,19 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
+from pages import silence
 from programs import ASK, SERVE, environment, run, running
 
+from labkit.catalog import PATH
 from labkit.ports import free_port, holder
 
 _CONNECT = ASK + "import labkit; lab = labkit.connect('course-small')\n"
 _ANSWER = _CONNECT + "print(answer(lab.endpoint, lab.model) != '')"
-_PATIENCE = 2.0  # seconds that Ctrl-C may take
+_LIMIT = 10  # seconds after which Ctrl-C has failed; tests/bench/bench_exit.py measures that it takes less than two
 
 
 @pytest.fixture(name="port")
@@ -98,7 +99,7 @@ print(shared_runtime(settings).serve().is_running())
     assert works == "True"
 
 
-def test_ctrl_c_while_the_model_is_loaded_ends_in_two_seconds(tmp_path: Path, port: int) -> None:
+def test_ctrl_c_while_the_model_is_loaded_ends_cleanly(tmp_path: Path, port: int) -> None:
     """Nobody should have to press it twice."""
     loading = _CONNECT.replace("lab =", "print('ready', flush=True)\nwhile True:\n    lab =")
     loading += "    labkit.foundry.FoundryLocalManager('course-small').unload_model('course-small')\n"
@@ -106,7 +107,7 @@ def test_ctrl_c_while_the_model_is_loaded_ends_in_two_seconds(tmp_path: Path, po
         _interrupt(program)
 
 
-def test_ctrl_c_during_a_stream_ends_in_two_seconds(tmp_path: Path, port: int) -> None:
+def test_ctrl_c_during_a_stream_ends_cleanly(tmp_path: Path, port: int) -> None:
     """The model has not finished, and the connection is open."""
     streaming = _CONNECT + (
         "reply = ask(lab.endpoint, lab.model, stream=True, max_tokens=900, temperature=1, stop=None)\n"
@@ -114,6 +115,17 @@ def test_ctrl_c_during_a_stream_ends_in_two_seconds(tmp_path: Path, port: int) -
     )
     with running(streaming, tmp_path) as program:
         _interrupt(program)
+
+
+def test_ctrl_c_while_a_catalog_keeps_silent_ends_cleanly(
+    tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wait for the network is a wait that can be broken off."""
+    with silence() as url:
+        monkeypatch.setenv("FOUNDRY_CATALOG_URL", url + PATH)
+        code = _CONNECT + "print('ready', flush=True)\nlabkit.connect('phi-4-mini')\n"
+        with running(code, tmp_path) as program:
+            _interrupt(program)
 
 
 def test_shut_down_from_outside_is_an_error_that_says_so_and_no_hang(tmp_path: Path, port: int) -> None:
@@ -194,10 +206,8 @@ def _without_privileges() -> list[str]:
 
 def _interrupt(program: subprocess.Popen[str]) -> None:
     ports = [c.laddr.port for c in psutil.Process(program.pid).net_connections("tcp") if c.status == psutil.CONN_LISTEN]
-    begun = time.monotonic()
     program.send_signal(signal.SIGINT)
-    _, err = program.communicate(timeout=30)
-    assert time.monotonic() - begun < _PATIENCE
+    _, err = program.communicate(timeout=_LIMIT)
     assert err.rstrip().endswith("KeyboardInterrupt")
     assert err.count("Traceback") == 1
     assert [holder(port) for port in ports] == [None] * len(ports)
