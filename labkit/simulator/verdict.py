@@ -20,7 +20,7 @@ from labkit.simulator.journal import Connection, Journal, Request
 FINAL = frozenset({400, 401, 403, 404, 405, 413, 422})
 """HTTP statuses that no repetition can change."""
 
-_BAD_ENDINGS = frozenset({"refuse", "cut", "stall", "error", "truncated", "failed", "left"})
+_BAD_ENDINGS = frozenset({"refuse", "cut", "stall", "error", "truncated", "failed"})
 _BAD_FAULTS = frozenset({"content_type", "malformed"})
 _SLACK = 0.05  # seconds; clocks and networks are not exact
 _ATTEMPTS = 5  # for one call; the openai client makes 3
@@ -108,9 +108,10 @@ def judge(journal: Journal, now: float) -> Verdict:
 
 
 def failed(request: Request) -> bool:
-    """Says whether a request did not bring a whole answer."""
+    """Says whether a request failed in the client's eyes; who leaves in the midst of a good answer has read enough."""
     is_refused = request.status == 0 or request.status >= HTTPStatus.BAD_REQUEST
-    return is_refused or request.ending in _BAD_ENDINGS or request.fault in _BAD_FAULTS
+    gave_up = request.ending == "left" and request.fault is not None
+    return is_refused or gave_up or request.ending in _BAD_ENDINGS or request.fault in _BAD_FAULTS
 
 
 Call = Sequence[Request]

@@ -145,6 +145,16 @@ def test_the_same_question_at_the_same_time_is_no_retry(clock: VirtualClock) -> 
         assert cloud.verdict().findings == ()
 
 
+def test_stopping_a_good_answer_and_asking_again_is_no_retry(clock: VirtualClock) -> None:
+    """People press stop."""
+    with simulator.run("local", text=TEXT, clock=clock) as cloud:
+        for _ in range(8):
+            with stream(cloud.lab, "hi", clock=clock.now) as answer:
+                next(iter(answer))
+        assert [request.ending for request in cloud.requests] == ["left"] * 8
+        assert cloud.verdict().findings == ()
+
+
 def test_an_idempotency_key_tells_calls_apart(clock: VirtualClock) -> None:
     """Two people may ask the same thing."""
     with simulator.run("instant", text=TEXT, faults="500", clock=clock) as cloud:
