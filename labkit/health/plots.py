@@ -107,7 +107,7 @@ def _dress(strips: Axes, tokens: Axes, names: list[str]) -> None:
 
 def _in_words(name: str, reports: Sequence[Report], began: float) -> str:
     told = [
-        f"{span.status} from {span.start:.0f} s" + (f" ({span.output})" if span.output else "")
+        f"{span.status} from {span.start:.0f} s" + (f" ({span.output.partition('. ')[0]})" if span.output else "")
         for span in spans(reports, began)
     ]
     _, ms = _measurements(reports, began)
