@@ -223,7 +223,7 @@ class Router:
             (
                 *(b.name, b.source, b.model, b.side, f"{b.price.prompt:g}/{b.price.completion:g}"),
                 f"{b.context_length:,}" if b.context_length else "unknown",
-                *(self.vitals[b.name].breaker.state(now), self.vitals[b.name].health),
+                *(self.vitals[b.name].breaker.state(now), self.vitals[b.name].condition(now).health),
             )
             for b in self.backends
         ]
