@@ -1,0 +1,55 @@
+"""The two recipes: how large each model is, what it learns, and for how long it trains.
+
+Knows numbers. Does not know how they are used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labkit.training.model import Shape
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What makes one bundled model.
+
+    Attributes:
+        alias: its name in Foundry Local.
+        purpose: one sentence for the model card.
+        shape: the sizes of the network.
+        basics_only: learns the basic topics with one-sentence answers; refuses the others.
+        steps: optimizer steps of the full training.
+        batch: conversations a step.
+    """
+
+    alias: str
+    purpose: str
+    shape: Shape
+    basics_only: bool
+    steps: int
+    batch: int = 48
+    seed: int = 51211
+    muon_rate: float = 0.008
+    adam_rate: float = 3e-3
+    weight_decay: float = 0.05
+    topic_loss: float = 0.5
+    average: float = 0.995
+
+
+RECIPES = {
+    "course-small": Recipe(
+        alias="course-small",
+        purpose="Answers the basics of the course in one sentence, fast.",
+        shape=Shape(vocabulary=3200, hidden=192, layers=3, heads=6, kv_heads=3, inner=512),
+        basics_only=True,
+        steps=3000,
+    ),
+    "course-large": Recipe(
+        alias="course-large",
+        purpose="Answers every topic of the course in two or three sentences and follows up on its last answer.",
+        shape=Shape(vocabulary=5000, hidden=256, layers=4, heads=8, kv_heads=4, inner=640),
+        basics_only=False,
+        steps=3000,
+    ),
+}
