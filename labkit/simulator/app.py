@@ -62,13 +62,9 @@ class App:
         """Answers one request."""
         await self._router(scope, receive, send)
 
-    def now(self, at: float | None = None) -> float:
-        """Gives the seconds since the first connection.
-
-        Args:
-            at: a moment of the loop's clock; now when left out.
-        """
-        time = asyncio.get_running_loop().time() if at is None else at
+    def now(self) -> float:
+        """Gives the seconds since the first connection."""
+        time = asyncio.get_running_loop().time()
         if self._epoch is None:
             self._epoch = time
         return time - self._epoch

@@ -42,7 +42,9 @@ class Delivery:
 
     def __init__(self, line: Line, entry: Request, app: App) -> None:
         self._line, self._entry, self._app = line, entry, app
-        self._due = app.loop_time(entry.arrived)
+        self._loop = asyncio.get_running_loop()
+        self._zero = app.loop_time(0.0)  # what the journal counts from, on the loop's clock
+        self._due = self._zero + entry.arrived
         self._begun = False
         self._midst = 0
         self._reason: str | None = None
@@ -126,7 +128,7 @@ class Delivery:
         if self._entry.fault in _BREAKS:
             del self._text[self._midst :]
         self._entry.completion_tokens = len(self._text)
-        if self._due > asyncio.get_running_loop().time():
+        if self._due > self._loop.time():
             await self._line.until(self._due)
         await self._send_whole("".join(self._text))
 
@@ -157,7 +159,7 @@ class Delivery:
                 self._app.journal.truncate(self._entry, "".join(self._text))
                 await self._end(b"", fault)
             case Fault.STALL:
-                await self._line.until(asyncio.get_running_loop().time() + STALL)
+                await self._line.until(self._loop.time() + STALL)
                 await self._reset(fault)
             case _:
                 await self._reset(Fault.CUT)
@@ -173,12 +175,13 @@ class Delivery:
         await self._line.write(data, more=False)
 
     async def _send_piece(self, writer: wire.Writer, piece: Piece) -> None:
-        await self._begin_stream()
+        if not self._begun:
+            await self._begin_stream()
         number = self._count(piece)
         data = writer.first(piece.text) if number == 1 else writer.text(piece.text)
         if self._entry.fault == Fault.MALFORMED and number == self._midst:
             data = wire.halve(data)
-        self._entry.sent.append(self._app.now())
+        self._entry.sent.append(self._loop.time() - self._zero)
         await self._line.write(data)
 
     def _count(self, piece: Piece) -> int:
@@ -189,7 +192,7 @@ class Delivery:
     def _plan(self, piece: Piece) -> float:
         """Gives the moment at which a piece is due, on the loop's clock."""
         self._due += next(self._waits) if piece.wait is None else piece.wait
-        self._entry.planned.append(self._app.now(self._due))
+        self._entry.planned.append(self._due - self._zero)
         return self._due
 
     def _note_end(self, piece: Piece) -> None:
@@ -224,7 +227,7 @@ class Delivery:
     async def _start(self, status: int, kind: bytes, headers: Headers) -> None:
         self._begun = True
         self._entry.status = status
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         usual = [
             (b"content-type", kind),
             (b"x-labkit-source", wire.SOURCE),

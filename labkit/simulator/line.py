@@ -18,7 +18,11 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 EXTENSION = "labkit.connection"
-"""The ASGI extension that a server offers: `id`, and `reset()`, which breaks the connection off."""
+"""The ASGI extension that a server offers.
+
+`id` is the connection's number, `reset()` breaks it off, and `write(data)`, where there is one, sends a part of a body
+without ceremony; it gives False when that is not possible now.
+"""
 
 
 class ClientLeft(Exception):
@@ -35,6 +39,7 @@ class Line:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._receive, self._send = receive, send
         self._connection = (scope.get("extensions") or {}).get(EXTENSION, {})
+        self._direct = self._connection.get("write")
         self._watcher: asyncio.Task[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._gone = False
@@ -79,6 +84,8 @@ class Line:
             ClientLeft: the client hung up.
         """
         self.check()
+        if more and self._direct and self._direct(data):
+            return
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     async def until(self, when: float) -> None:

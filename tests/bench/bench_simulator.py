@@ -187,18 +187,35 @@ async def gap_errors(server: Server, streams: int, gaps: Gaps) -> list[float]:
 
 async def read_stream(server: Server) -> tuple[int, list[float]]:
     """Reads one stream and gives the request's number, if the server tells it, and when each token came."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(server.request(stream=True))
-    head = await reader.readuntil(b"\r\n\r\n")
-    times: list[float] = []
-    async for line in reader:
-        if b'"content":"' in line and b'"content":""' not in line:
-            times.append(time.perf_counter())
-        elif b"[DONE]" in line:
-            break
-    writer.close()
-    _, _, number = head.partition(b"x-request-id: req_sim_")
-    return int(number.partition(b"\r")[0] or 0), times
+    loop = asyncio.get_running_loop()
+    transport, reader = await loop.create_connection(lambda: Reader(loop), "127.0.0.1", server.port)
+    transport.write(server.request(stream=True))
+    await reader.is_done
+    transport.close()
+    return reader.number, reader.times
+
+
+class Reader(asyncio.Protocol):
+    """Notes when tokens come, with as little work as possible, since it shares the machine with the server."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.number = 0
+        self.times: list[float] = []
+        self.is_done: asyncio.Future[None] = loop.create_future()
+
+    def data_received(self, data: bytes) -> None:
+        """Notes the time of each token in the data; a chunk with an empty content is none."""
+        now = time.perf_counter()
+        if not self.times and b"x-request-id: req_sim_" in data:
+            self.number = int(data.partition(b"x-request-id: req_sim_")[2].partition(b"\r")[0])
+        self.times += [now] * (data.count(b'"content":"') - data.count(b'"content":""'))
+        if b"[DONE]" in data and not self.is_done.done():
+            self.is_done.set_result(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Ends the wait."""
+        if not self.is_done.done():
+            self.is_done.set_result(None)
 
 
 async def ask_many(server: Server, number: int, connections: int = 16) -> None:
