@@ -40,6 +40,7 @@ class App:
     Attributes:
         faults: the plan; it may be replaced while the application runs.
         journal: the requests.
+        epoch: the moment of the first connection, on the loop's clock; None before it.
     """
 
     def __init__(self, upstream: Upstream, profile: Profile, faults: Faults, seed: int = 0) -> None:
@@ -47,7 +48,7 @@ class App:
         self.journal = Journal()
         self.limits = Limits(profile)
         self._lines: set[Line] = set()
-        self._epoch: float | None = None
+        self.epoch: float | None = None
         self._router = Router(
             [
                 Route("/v1/chat/completions", _Endpoint(self._chat), methods=["POST"]),
@@ -65,17 +66,13 @@ class App:
     def now(self) -> float:
         """Gives the seconds since the first connection."""
         time = asyncio.get_running_loop().time()
-        if self._epoch is None:
-            self._epoch = time
-        return time - self._epoch
+        if self.epoch is None:
+            self.epoch = time
+        return time - self.epoch
 
     def elapsed(self, at: float) -> float:
         """Gives the seconds since the first connection, for a moment of the loop's clock; 0 before the first."""
-        return 0.0 if self._epoch is None else at - self._epoch
-
-    def loop_time(self, now: float) -> float:
-        """Gives the moment of the loop's clock for seconds since the first connection."""
-        return now + (self._epoch or 0.0)
+        return 0.0 if self.epoch is None else at - self.epoch
 
     def close(self, entry: Request, ending: str) -> None:
         """Completes the entry of a request, once; tokens that were sent cost money even when the client left."""

@@ -43,7 +43,7 @@ class Delivery:
     def __init__(self, line: Line, entry: Request, app: App) -> None:
         self._line, self._entry, self._app = line, entry, app
         self._loop = asyncio.get_running_loop()
-        self._zero = app.loop_time(0.0)  # what the journal counts from, on the loop's clock
+        self._zero = app.epoch or 0.0  # what the journal counts from, on the loop's clock
         self._due = self._zero + entry.arrived
         self._begun = False
         self._midst = 0

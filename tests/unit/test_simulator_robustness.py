@@ -116,6 +116,34 @@ def test_it_stops_quickly_with_streams_in_flight(capfd: pytest.CaptureFixture[st
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_client_of_http_1_0_gets_its_stream(cloud: Cloud) -> None:
+    """It knows no chunks; the end of the connection is the end of the body."""
+    with socket.create_connection(("127.0.0.1", _port(cloud))) as raw:
+        raw.sendall(_request("hi").replace(b"HTTP/1.1", b"HTTP/1.0"))
+        received = b""
+        while part := raw.recv(65_536):
+            received += part
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head.lower()
+    assert body.startswith(b"data: ")
+    assert body.endswith(b"data: [DONE]\n\n")
+    assert body.count(b'"delta":{"content":') == 20
+
+
+def test_a_client_that_reads_late_loses_nothing() -> None:
+    """The server waits when the buffers are full, and goes on when they empty."""
+    words = 30_000
+    with simulator.run("instant", text="word " * words) as cloud:
+        with socket.create_connection(("127.0.0.1", _port(cloud))) as raw:
+            raw.sendall(_request("hi"))
+            assert _eventually(lambda: bool(cloud.requests) and bool(cloud.requests[0].sent))
+            received = b""
+            while b"[DONE]" not in received[-200:]:
+                received += raw.recv(1 << 20)
+        assert received.count(b'"delta":{"content":') == words
+        assert cloud.requests[0].ending == "complete"
+
+
 @pytest.mark.parametrize(
     "rubbish",
     [
