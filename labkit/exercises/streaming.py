@@ -22,7 +22,7 @@ _TEXT = (
     "A model writes one token after another. Whoever streams shows each of them at once. People read the first words "
     "while the last ones are still being written, and so the wait feels short. Is a stream of version 2.5 safe? Yes."
 )
-_STEADY = Profile("steady", first_token=Latency(300), inter_token=Latency(15))
+_STEADY = Profile("steady", first_token=Latency(300), inter_token=Latency(50))
 _REASONS = ("cut", "stall", "error", "malformed", "truncated")
 _ATTEMPTS = 3
 _SHOWN = 200  # characters of a learner's value
@@ -95,7 +95,8 @@ def q2(first_token_time: Callable[[Lab, str], object]) -> Verdict:
             return Wrong("a stream through `stream(lab, question)`, read up to its first piece", "no stream was read")
         request = cloud.requests[-1]
         waited = request.sent[0] - request.arrived
-        latest = waited + len(_TEXT.split()) * _STEADY.inter_token.mean_ms / 2000  # half way to the last token
+        # Half way to the last token: a busy computer may be late, and whoever reads on is later still.
+        latest = waited + len(_TEXT.split()) * _STEADY.inter_token.mean_ms / 2000
         if isinstance(came, bool) or not isinstance(came, int | float) or not waited - 0.01 <= came <= latest:
             return Wrong(f"about {waited:.2f} seconds for {what}", _show(came))
     return Right("You measured the wait that users feel most, and it was right for a slow cloud as well.")
