@@ -25,7 +25,7 @@ from labkit.settings import Settings
 _PYTHONS = ((3, 11), (3, 15))  # the first that works, the first that does not
 _SHORT_OF_MEMORY, _NO_MEMORY = 1.0, 0.3  # GB; answering with course-large takes about 0.3
 _SHORT_OF_DISK, _NO_DISK = 6.0, 0.1  # GB; phi-4-mini takes about 5, the bundled models 0.03
-_PROGRAMS = {8080: "the chat application", 5173: "the WebGPU demo", 3000: "Open WebUI"}
+PROGRAMS = {8080: "the chat application", 5173: "the WebGPU demo", 3000: "Open WebUI"}
 _START_TIMEOUT, _NETWORK_TIMEOUT = 60.0, 3.0  # seconds
 _START = """
 import sys
@@ -233,7 +233,7 @@ def _ports() -> Iterator[Finding]:
         yield Finding("OK", f"Port {port}", f"Foundry Local serves here ({holder(port)}), in memory: {loaded}")
     else:
         yield _port(port, "`labkit serve`", f"stop that program, or set FOUNDRY_PORT={port + 1}")
-    for port, program in _PROGRAMS.items():
+    for port, program in PROGRAMS.items():
         yield _port(port, program, f"stop that program, or let {program} take another port")
 
 

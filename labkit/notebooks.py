@@ -5,10 +5,15 @@ It knows nothing of what the notebooks teach. Nothing is written back: outputs l
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
+import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
     from nbclient import NotebookClient
 
 CELL_TIMEOUT = 300  # seconds, the same as nbmake's
+_FORMAT = 4  # of notebook files, since 2015
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -117,6 +123,7 @@ def execute(path: Path, on_cell: Callable[[], None] = lambda: None, timeout: int
 
     Raises:
         KernelNotWritable: the kernel cannot be registered.
+        KeyboardInterrupt: Ctrl-C came; the kernel is stopped.
     """
     kernel.register()
     begun: list[str] = []  # the code of each cell that was started
@@ -146,16 +153,40 @@ def _client(path: Path, timeout: int, begun: list[str], on_cell: Callable[[], No
 def _execute(client: NotebookClient, begun: list[str]) -> Failure | None:
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+    interrupted = _stop_on_ctrl_c(client)
     try:
         # The kernel's own log would land between the lines of the progress bar; errors of cells come by another way.
-        client.execute(stderr=subprocess.DEVNULL)
+        asyncio.run(client.async_execute(stderr=subprocess.DEVNULL))
     except CellExecutionError as error:
         return _at_cell(begun, f"{error.ename}: {error.evalue}", _ANSI.sub("", error.traceback))
     except CellTimeoutError:
         return _at_cell(begun, f"The cell did not end within {client.timeout} seconds.")
-    except DeadKernelError:
+    except (DeadKernelError, asyncio.CancelledError):
+        if interrupted.is_set():
+            raise KeyboardInterrupt from None
         return _at_cell(begun, "The kernel died. `labkit doctor` checks memory and files.")
     return None
+
+
+def _stop_on_ctrl_c(client: NotebookClient) -> threading.Event:
+    """Lets Ctrl-C end the run at once: nbclient by itself takes it for a kernel that has died."""
+    interrupted = threading.Event()
+
+    def install(**_: Any) -> None:  # runs inside the task that executes the cells
+        task = asyncio.current_task()
+
+        def stop() -> None:
+            interrupted.set()
+            client.shutdown_kernel = "immediate"
+            if task is not None:
+                task.cancel()
+
+        with suppress(NotImplementedError):  # on Windows event loops take no signals
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, stop)
+
+    client.on_notebook_start = install
+    return interrupted
 
 
 def _at_cell(begun: list[str], error: str, traceback: str = "") -> Failure:
@@ -169,4 +200,8 @@ def _is_code(cell: Any) -> bool:
 def _read(path: Path) -> Any:
     import nbformat
 
-    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # nbformat ships no types for it
+    text = path.read_text("utf-8")
+    content = json.loads(text)
+    if not isinstance(content, dict) or content.get("nbformat") != _FORMAT:
+        raise ValueError(f"it is JSON, but no notebook of format {_FORMAT}")
+    return nbformat.reads(text, as_version=_FORMAT)  # type: ignore[no-untyped-call]  # nbformat ships no types for it

@@ -30,13 +30,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     patch.undo()
 
 
-@pytest.fixture(scope="session")
-def small(home: Path) -> Lab:
+@pytest.fixture
+def small() -> Lab:
     """Gives a Lab with course-small on the real runtime."""
     return labkit.connect("course-small")
 
 
-@pytest.fixture(scope="session")
-def large(home: Path) -> Lab:
+@pytest.fixture
+def large() -> Lab:
     """Gives a Lab with course-large on the real runtime."""
     return labkit.connect("course-large")

@@ -14,7 +14,7 @@ from labkit.training.recipe import Recipe
 NAME = "MODEL_CARD.md"
 SCOPE = {
     True: "It knows the basic topics only and answers in one sentence. It cannot follow up on an answer.",
-    False: "It follows up on its last answer only: shorter, or with an example.",
+    False: "Asked for a shorter answer or an example, it should follow up on its last answer; see the table.",
 }
 
 

@@ -43,13 +43,13 @@ RECIPES = {
         purpose="Answers the basics of the course in one sentence, fast.",
         shape=Shape(vocabulary=3200, hidden=192, layers=3, heads=6, kv_heads=3, inner=512),
         basics_only=True,
-        steps=3000,
+        steps=6000,
     ),
     "course-large": Recipe(
         alias="course-large",
-        purpose="Answers every topic of the course in two or three sentences and follows up on its last answer.",
+        purpose="Answers every topic of the course in two or three sentences.",
         shape=Shape(vocabulary=5000, hidden=256, layers=4, heads=8, kv_heads=4, inner=640),
         basics_only=False,
-        steps=3000,
+        steps=4500,
     ),
 }

@@ -79,7 +79,6 @@ def test_a_model_behind_a_base_url_is_brought_into_memory(small: Lab, monkeypatc
     monkeypatch.setenv("BASE_URL", small.endpoint)
     lab = connect("course-large")
     assert lab.client.chat.completions.create(model=lab.model, messages=_QUESTION, max_tokens=4).choices
-    lab.client.close()
 
 
 def test_a_wrong_model_behind_a_base_url_is_answered_with_the_nearest(
