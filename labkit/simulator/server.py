@@ -10,8 +10,11 @@ import asyncio
 import errno
 import logging
 import os
+import select
+import selectors
 import socket
 import struct
+import sys
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 _LOOPBACK = "127.0.0.1"
 _KEEP_ALIVE = 75  # seconds; clients let go of idle connections earlier, so one that stays open is their doing
 _BACKLOG = 1_024  # connections that may wait to be accepted
+_MILLISECOND = 0.001  # seconds
+_SELECTABLE = 1_024  # file descriptors from this number on are too high for select()
 _PATIENCE = 30.0  # seconds for the thread to start, or to end; it takes half of one on an idle machine
 
 
@@ -75,7 +80,8 @@ class Server:
             self._thread.join(0.5)
 
     def _run(self) -> None:
-        asyncio.run(self._serve())
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            runner.run(self._serve())
 
     async def _serve(self) -> None:
         from uvicorn import Server as Uvicorn
@@ -102,6 +108,26 @@ def reset(transport: asyncio.Transport) -> None:
         with suppress(OSError):  # the other side was faster
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("hh" if os.name == "nt" else "ii", 1, 0))
     transport.abort()
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    if sys.platform != "linux":
+        return asyncio.new_event_loop()
+    return asyncio.SelectorEventLoop(_punctual_selector())
+
+
+def _punctual_selector() -> selectors.BaseSelector:
+    class Punctual(selectors.EpollSelector):
+        """Waits to the microsecond, where epoll counts whole milliseconds, which a token's reader would notice."""
+
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            # Shorter waits stay with epoll: then there is much to do, and a millisecond's worth is done together.
+            if timeout is not None and timeout > _MILLISECOND and self.fileno() < _SELECTABLE:
+                select.select([self.fileno()], [], [], timeout)
+                timeout = 0
+            return super().select(timeout)
+
+    return Punctual()
 
 
 class _Joining:
