@@ -8,14 +8,17 @@ from __future__ import annotations
 import random
 import re
 from functools import lru_cache
+from pathlib import Path
 
-from labkit.training.lexicon import CLOSERS, NEIGHBOURS, OPENERS, STEMS, SYNONYMS
+from labkit.training.lexicon import CLOSERS, NEIGHBOURS, OPENERS, STEMS
 
 SHARE = 0.85
 WORD_DROP = 0.12
 LONG = 9
 MISTYPED = 4
-SYNONYM_SHARE = 0.15
+SYNONYM_SHARE = 0.2
+LONGEST_PHRASE = 5
+THESAURUS = Path(__file__).parent / "corpus" / "thesaurus.txt"
 _WORD = re.compile(r"[A-Za-z']+")
 
 
@@ -44,13 +47,13 @@ def swap_stem(question: str, rng: random.Random) -> str:
 
 
 def swap_synonyms(question: str, rng: random.Random) -> str:
-    """Exchange some words for their synonyms."""
-
-    def exchange(match: re.Match[str]) -> str:
-        choices = _synonyms().get(match.group().lower())
-        return rng.choice(choices) if choices and rng.random() < SYNONYM_SHARE else match.group()
-
-    return _WORD.sub(exchange, question)
+    """Exchange some words and phrases for their synonyms, the longest known phrase first."""
+    words, said, at = question.split(), [], 0
+    while at < len(words):
+        length, text = _synonym(words, at, rng)
+        said.append(text)
+        at += length
+    return " ".join(said)
 
 
 def drop_words(question: str, rng: random.Random) -> str:
@@ -124,12 +127,22 @@ def _stems() -> list[tuple[str, tuple[str, ...]]]:
     return sorted(pairs, key=lambda pair: -len(pair[0]))
 
 
+def _synonym(words: list[str], at: int, rng: random.Random) -> tuple[int, str]:
+    for length in range(min(LONGEST_PHRASE, len(words) - at), 0, -1):
+        plain = " ".join(words[at : at + length])
+        phrase = plain.rstrip("?!.,:;")
+        choices = thesaurus().get(phrase.lower())
+        if choices and rng.random() < SYNONYM_SHARE:
+            return length, rng.choice(choices) + plain[len(phrase) :]
+    return 1, words[at]
+
+
 @lru_cache(maxsize=1)
-def _synonyms() -> dict[str, list[str]]:
-    table: dict[str, list[str]] = {}
-    for group in SYNONYMS:
-        table.setdefault(group[0], []).extend(group[1:])
-    return table
+def thesaurus() -> dict[str, tuple[str, ...]]:
+    """Return what each word or phrase may be exchanged for; a line of the file is a group, its first member the head."""
+    lines = THESAURUS.read_text(encoding="utf-8").splitlines()
+    groups = [tuple(member.strip() for member in line.split("|")) for line in lines]
+    return {members[0]: members[1:] for members in groups}
 
 
 _CHANGES = (
