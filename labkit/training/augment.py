@@ -139,7 +139,7 @@ def _synonym(words: list[str], at: int, rng: random.Random) -> tuple[int, str]:
 
 @lru_cache(maxsize=1)
 def thesaurus() -> dict[str, tuple[str, ...]]:
-    """Return what each word or phrase may be exchanged for; a line of the file is a group, its first member the head."""
+    """Return what each word or phrase may be exchanged for; a line of the file is a group that begins with it."""
     lines = THESAURUS.read_text(encoding="utf-8").splitlines()
     groups = [tuple(member.strip() for member in line.split("|")) for line in lines]
     return {members[0]: members[1:] for members in groups}

@@ -16,16 +16,17 @@ from torch import Tensor
 
 from labkit.training.corpus import FOLLOW_UPS
 from labkit.training.curriculum import Curriculum, Turn
-from labkit.training.tokenizer import END, PAD, ROLES, number, user_text
+from labkit.training.tokenizer import END, PAD, ROLES, number, torn, user_text
 
 FIRST_TOKENS = 5
+GLANCE_SHARE = 0.6
 WHOLE_SHARE = 0.08
 WHOLE_FOLLOW_UP_SHARE = 0.6
 SEVERAL_SHARE = 0.2
 SYSTEM_SHARE = 0.2
 MOST_TURNS = 6
 MOST_TOKENS = 900
-GROUP_TOKENS = 1024
+GROUP_TOKENS = 1536
 UNEVEN = 1.2
 SYSTEM_PROMPTS = (
     "You are a helpful AI assistant.", "You are a helpful assistant.", "You are a friendly assistant. Answer briefly.",
@@ -64,6 +65,7 @@ class Framer:
 
     def __init__(self, tokenizer: Tokenizer, curriculum: Curriculum) -> None:
         self._tokenizer = tokenizer
+        self._torn = torn(tokenizer)
         self._curriculum = curriculum
         self._role = {role: number(tokenizer, text) for role, text in ROLES.items()}
         self._end = number(tokenizer, END)
@@ -71,14 +73,25 @@ class Framer:
 
     def draw(self, rng: random.Random) -> Sample:
         """Return a random conversation, of one turn mostly."""
+        if rng.random() < GLANCE_SHARE:
+            return self._glance(rng)
         turns = rng.randint(2, MOST_TURNS) if rng.random() < SEVERAL_SHARE else 1
         sample = Sample()
         if rng.random() < SYSTEM_SHARE:
-            self._say(sample, "system", rng.choice(SYSTEM_PROMPTS))
+            self._say(sample, "system", rng.choice(SYSTEM_PROMPTS), self._tokenizer)
         for turn in self._curriculum.conversation(turns, rng):
             if len(sample.ids) < MOST_TOKENS:
                 follows = turn.subject in FOLLOW_UPS
-                self._add(sample, turn, rng.random() < (WHOLE_FOLLOW_UP_SHARE if follows else WHOLE_SHARE))
+                self._add(sample, turn, self._torn, rng.random() < (WHOLE_FOLLOW_UP_SHARE if follows else WHOLE_SHARE))
+        return sample
+
+    def _glance(self, rng: random.Random) -> Sample:
+        """Return a question with the first token of its reply, which costs a third of a conversation."""
+        sample = Sample()
+        (turn,) = self._curriculum.conversation(1, rng)
+        self._ask(sample, turn, self._torn)
+        sample.learn.append(len(sample.ids))
+        sample.ids.append(self._recite(turn.reply)[0])
         return sample
 
     def exact(self, history: list[Turn], last: Turn) -> Sample:
@@ -86,20 +99,23 @@ class Framer:
         sample = Sample()
         for turn in (*history, last):
             sample.learn, sample.marks = [], []
-            self._add(sample, turn, whole=True)
+            self._add(sample, turn, self._tokenizer, whole=True)
         return sample
 
-    def _add(self, sample: Sample, turn: Turn, whole: bool) -> None:
-        self._say(sample, "user", user_text(turn.question))
-        sample.ids.append(self._role["assistant"])
-        sample.marks.append((len(sample.ids) - 1, self._curriculum.number(turn.subject)))
+    def _add(self, sample: Sample, turn: Turn, cutter: Tokenizer, whole: bool) -> None:
+        self._ask(sample, turn, cutter)
         reply = self._recite(turn.reply)
         taught = [*reply, self._end] if whole else reply[:FIRST_TOKENS]
         sample.learn.extend(range(len(sample.ids), len(sample.ids) + len(taught)))
         sample.ids.extend(taught if whole else [*taught, self._end])
 
-    def _say(self, sample: Sample, role: str, text: str) -> None:
-        sample.ids += [self._role[role], *self._tokenizer.encode(text, add_special_tokens=False).ids, self._end]
+    def _ask(self, sample: Sample, turn: Turn, cutter: Tokenizer) -> None:
+        self._say(sample, "user", user_text(turn.question), cutter)
+        sample.ids.append(self._role["assistant"])
+        sample.marks.append((len(sample.ids) - 1, self._curriculum.number(turn.subject)))
+
+    def _say(self, sample: Sample, role: str, text: str, cutter: Tokenizer) -> None:
+        sample.ids += [self._role[role], *cutter.encode(text, add_special_tokens=False).ids, self._end]
 
     def _recite(self, reply: str) -> list[int]:
         if reply not in self._known:

@@ -89,9 +89,8 @@ def _save_plain(recipe: Recipe, checkpoint: Path, folder: Path) -> None:
     network = Qwen2ForCausalLM(_config(recipe, number(tokenizer, END), number(tokenizer, PAD)))
     weights = {name: value for name, value in read(recipe, checkpoint).state_dict().items() if "topic_head" not in name}
     missing, unexpected = network.load_state_dict(weights, strict=False)
-    if unexpected or set(missing) - {"lm_head.weight"}:
+    if unexpected or missing:
         raise ExportError(f"The weights do not fit Qwen2ForCausalLM: {missing} missing, {unexpected} unexpected.")
-    network.tie_weights()
     network.save_pretrained(folder)
     _save_tokenizer(checkpoint, folder)
 
@@ -108,7 +107,7 @@ def _config(recipe: Recipe, end: int, pad: int) -> Qwen2Config:
         max_position_embeddings=CONTEXT,
         rms_norm_eps=NORM_EPSILON,
         rope_parameters={"rope_type": "default", "rope_theta": ROPE_BASE},
-        tie_word_embeddings=True,
+        tie_word_embeddings=False,
         bos_token_id=pad,
         eos_token_id=end,
         pad_token_id=pad,

@@ -99,7 +99,7 @@ class Decoder(nn.Module):
 
 
 class ChatModel(nn.Module):
-    """The language model; input and output share one token embedding.
+    """The language model; the input embedding is free to hold what words mean, the output has its own.
 
     Args:
         shape: the sizes of the network.
@@ -113,6 +113,7 @@ class ChatModel(nn.Module):
         super().__init__()
         self.shape = shape
         self.model = Decoder(shape)
+        self.lm_head = nn.Linear(shape.hidden, shape.vocabulary, bias=False)
         self.topic_head = nn.Linear(shape.hidden, classes)
         cos, sin = angles(shape.head)
         self.register_buffer("cos", cos, persistent=False)
@@ -133,7 +134,8 @@ class ChatModel(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the scores of the next token for hidden states."""
-        return functional.linear(hidden, self.model.embed_tokens.weight)
+        scores: Tensor = self.lm_head(hidden)
+        return scores
 
 
 def split(x: Tensor, heads: int) -> Tensor:

@@ -28,10 +28,10 @@ class Recipe:
     shape: Shape
     basics_only: bool
     steps: int
-    batch: int = 48
+    batch: int = 128
     seed: int = 51211
-    muon_rate: float = 0.008
-    adam_rate: float = 3e-3
+    muon_rate: float = 0.004
+    adam_rate: float = 1.5e-3
     weight_decay: float = 0.05
     topic_loss: float = 0.5
     average: float = 0.995
@@ -41,15 +41,15 @@ RECIPES = {
     "course-small": Recipe(
         alias="course-small",
         purpose="Answers the basics of the course in one sentence, fast.",
-        shape=Shape(vocabulary=3200, hidden=192, layers=3, heads=6, kv_heads=3, inner=512),
+        shape=Shape(vocabulary=4000, hidden=192, layers=2, heads=6, kv_heads=6, inner=512),
         basics_only=True,
-        steps=6000,
+        steps=5000,
     ),
     "course-large": Recipe(
         alias="course-large",
         purpose="Answers every topic of the course in two or three sentences.",
-        shape=Shape(vocabulary=5000, hidden=256, layers=4, heads=8, kv_heads=4, inner=640),
+        shape=Shape(vocabulary=6000, hidden=256, layers=3, heads=8, kv_heads=8, inner=768),
         basics_only=False,
-        steps=4500,
+        steps=4000,
     ),
 }

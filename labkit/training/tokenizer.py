@@ -16,6 +16,7 @@ PAD = "<|endoftext|>"
 END = "<|im_end|>"
 START = "<|im_start|>"
 ROLES = {role: f"{START}{role}\n" for role in ("system", "user", "assistant")}
+DROPOUT = 0.1
 SPECIAL = (PAD, START, END, *ROLES.values())
 
 CHAT_TEMPLATE = (
@@ -80,6 +81,18 @@ def number(tokenizer: Tokenizer, text: str) -> int:
 def load(folder: Path) -> Tokenizer:
     """Read a tokenizer that was saved in a model's folder."""
     return Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+def torn(tokenizer: Tokenizer) -> Tokenizer:
+    """Return a copy that leaves out a tenth of the merges by chance (BPE dropout, arXiv 1910.13267).
+
+    Words that were learnt in several pieces are recognised when they are misspelt or inflected.
+    """
+    copy = Tokenizer.from_str(tokenizer.to_str())
+    model = copy.model
+    model.dropout = DROPOUT
+    copy.model = model
+    return copy
 
 
 def _texts(corpus: Corpus) -> Iterator[str]:

@@ -28,7 +28,7 @@ from labkit.training.warmup import warm_up
 
 log = logging.getLogger(__name__)
 WARM_UP = 0.04
-REPORT_SECONDS = 240.0
+REPORT_SECONDS = 180.0
 SCORED_TOKENS = 8
 CHECKPOINT = "checkpoint.pt"
 LAST_RATE = 0.02
