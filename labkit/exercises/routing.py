@@ -6,46 +6,22 @@ machine and one that plays the cloud, and reads in their logs who was asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from random import Random
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from labkit import simulator
 from labkit.errors import LabkitError, NoBackend
 from labkit.exercises.exercise import AnswerRaised, exercise, learners_code
+from labkit.exercises.pair import CLOUD, LOCAL, in_words, pair
 from labkit.exercises.shown import show
 from labkit.exercises.verdict import Right, Verdict, Wrong
-from labkit.routing import Backend, Mark, Marks, Point, Policy, Price, Question, Request, Router, simulated
-from labkit.simulator import Cloud, VirtualClock
+from labkit.routing import Backend, Mark, Marks, Point, Policy, Price, Question, Request, Router
 from labkit.training.corpus import REFUSAL
 
-_LOCAL = "A small model answers here, in one sentence."
-_CLOUD = "A large model answers from far away. It knows more, and it takes longer."
 _SHORT, _LONG = "Why do chat apps stream tokens?", "word " * 120
 _BACKENDS = (
     Backend("local", "foundry-local", "small", True),
     Backend("cloud", "azure", "large", False, price=Price(2.5, 10.0)),
 )
-
-
-class _Pair(NamedTuple):
-    """Two backends, and the servers behind them."""
-
-    local: Backend
-    cloud: Backend
-    near: Cloud
-    far: Cloud
-    clock: VirtualClock
-
-    @property
-    def asked(self) -> tuple[int, int]:
-        """How many requests each of them got."""
-        return len(self.near.requests), len(self.far.requests)
-
-    def router(self, policy: Policy | None = None) -> Router:
-        """A router between them, the same in each run."""
-        return Router((self.local, self.cloud), policy, clock=self.clock, random=Random(1))  # noqa: S311
 
 
 @exercise(
@@ -68,21 +44,21 @@ def hybrid(local, cloud, prompt, threshold=100):
 def q1(hybrid: Callable[..., object]) -> Verdict:
     """Write the hybrid function with the fallback that its first version lacks."""
     cases = (
-        ("a prompt of 6 words", _SHORT, 100, None, None, _LOCAL, (1, 0)),
-        ("a prompt of 120 words", _LONG, 100, None, None, _CLOUD, (0, 1)),
-        ("a prompt of 120 words and threshold=121", _LONG, 121, None, None, _LOCAL, (1, 0)),
-        ("a prompt of 120 words and threshold=120", _LONG, 120, None, None, _CLOUD, (0, 1)),
-        ("a short prompt while the local model is down", _SHORT, 100, "500", None, _CLOUD, (1, 1)),
-        ("a long prompt while the cloud is unreachable", _LONG, 100, None, "refuse", _LOCAL, (1, 1)),
+        ("a prompt of 6 words", _SHORT, 100, None, None, LOCAL, (1, 0)),
+        ("a prompt of 120 words", _LONG, 100, None, None, CLOUD, (0, 1)),
+        ("a prompt of 120 words and threshold=121", _LONG, 121, None, None, LOCAL, (1, 0)),
+        ("a prompt of 120 words and threshold=120", _LONG, 120, None, None, CLOUD, (0, 1)),
+        ("a short prompt while the local model is down", _SHORT, 100, "500", None, CLOUD, (1, 1)),
+        ("a long prompt while the cloud is unreachable", _LONG, 100, None, "refuse", LOCAL, (1, 1)),
     )
     for what, prompt, threshold, near, far, expected, requests in cases:
-        with _pair(near, far) as pair:
+        with pair(near, far) as it:
             with learners_code():
-                came = hybrid(pair.local, pair.cloud, prompt, threshold)
+                came = hybrid(it.local, it.cloud, prompt, threshold)
             if came != expected:
                 return Wrong(f"{expected!r} for {what}", show(came))
-            if pair.asked != requests:
-                return Wrong(f"{_requests(requests)} for {what}", _requests(pair.asked))
+            if it.asked != requests:
+                return Wrong(f"{in_words(requests)} for {what}", in_words(it.asked))
     return _judge_both_down(hybrid) or Right(
         "Whoever is asked first, the other one stands in, and nobody is asked twice."
     )
@@ -181,18 +157,18 @@ def cascade(local, cloud, question):
 def q4(cascade: Callable[[Backend, Backend, str], object]) -> Verdict:
     """Write a cascade: the cloud is asked only where the local model does not know."""
     cases = (
-        ("a question that the local model knows", _LOCAL, None, _LOCAL, (1, 0)),
-        ("a question that the local model refuses", REFUSAL, None, _CLOUD, (1, 1)),
-        ("a local model that is down", _LOCAL, "500", _CLOUD, (1, 1)),
+        ("a question that the local model knows", LOCAL, None, LOCAL, (1, 0)),
+        ("a question that the local model refuses", REFUSAL, None, CLOUD, (1, 1)),
+        ("a local model that is down", LOCAL, "500", CLOUD, (1, 1)),
     )
     for what, says, fault, expected, requests in cases:
-        with _pair(fault, says=says) as pair:
+        with pair(fault, says=says) as it:
             with learners_code():
-                came = cascade(pair.local, pair.cloud, _SHORT)
+                came = cascade(it.local, it.cloud, _SHORT)
             if came != expected:
                 return Wrong(f"{expected!r} for {what}", show(came))
-            if pair.asked != requests:
-                return Wrong(f"{_requests(requests)} for {what}", _requests(pair.asked))
+            if it.asked != requests:
+                return Wrong(f"{in_words(requests)} for {what}", in_words(it.asked))
     return Right("You pay for the cloud only where the local model says itself that it does not know.")
 
 
@@ -235,16 +211,16 @@ def q5(careful_policy: Callable[[], object]) -> Verdict:
         "Is it (KD-482913)?",
     )
     for fault in (None, "refuse"):
-        with _pair(fault) as pair:
-            router = pair.router(policy)
+        with pair(fault) as it:
+            router = it.router(policy)
             for text in private:
                 _try(router, text)
-                if pair.far.requests:
+                if it.far.requests:
                     state = "is down" if fault else "works"
                     return Wrong(f"no request to the cloud for {text!r} while the local model {state}", "a request")
     for text in public:
-        with _pair() as pair:
-            if (came := _try(pair.router(policy), text)) != _CLOUD:
+        with pair() as it:
+            if (came := _try(it.router(policy), text)) != CLOUD:
                 return Wrong(f"the cloud's answer to {text!r}, which holds nothing private", show(came))
     return Right("Private data stayed here even when nobody here could answer: the log of the cloud is empty.")
 
@@ -278,11 +254,11 @@ def q6(tell: Callable[..., object]) -> Verdict:
         ("both are down", "refuse", "refuse", "nobody"),
     )
     for what, near, far, status in cases:
-        with _pair(near, far) as pair:
+        with pair(near, far) as it:
             shown: list[Any] = []
             with learners_code():
-                came = tell(pair.router(), _SHORT, shown.append)
-            expected = _sent(pair), status
+                came = tell(it.router(), _SHORT, shown.append)
+            expected = it.sent, status
             if not isinstance(came, tuple | list) or tuple(came) != expected:
                 return Wrong(f"{expected} when {what}", show(came))
             if "".join(map(str, shown)) != expected[0]:
@@ -292,29 +268,18 @@ def q6(tell: Callable[..., object]) -> Verdict:
     return Right("What was shown stays, a part is called a part, and no two answers are mixed.")
 
 
-@contextmanager
-def _pair(near: str | None = None, far: str | None = None, says: str = _LOCAL) -> Iterator[_Pair]:
-    """Gives two backends whose waits cost no real time."""
-    with (
-        VirtualClock() as clock,
-        simulator.run("local", text=says, faults=near, clock=clock) as here,
-        simulator.run("cloud", text=_CLOUD, faults=far, clock=clock) as there,
-    ):
-        yield _Pair(simulated(here, "local", is_private=True), simulated(there), here, there, clock)
-
-
 def _judge_both_down(hybrid: Callable[..., object]) -> Wrong | None:
-    with _pair("500", "refuse") as pair:
+    with pair("500", "refuse") as it:
         try:
             with learners_code():
-                came = hybrid(pair.local, pair.cloud, _SHORT, 100)
+                came = hybrid(it.local, it.cloud, _SHORT, 100)
         except AnswerRaised as raised:
             if not isinstance(raised.__cause__, LabkitError):
                 raise
             came = None
         else:
             return Wrong("an error when both are down, so that the caller knows", show(came))
-        return None if pair.asked == (1, 1) else Wrong("1 request to each when both are down", _requests(pair.asked))
+        return None if it.asked == (1, 1) else Wrong("1 request to each when both are down", in_words(it.asked))
 
 
 def _try(router: Router, text: str) -> object:
@@ -326,19 +291,6 @@ def _try(router: Router, text: str) -> object:
         if not isinstance(raised.__cause__, NoBackend):
             raise
         return raised.__cause__
-
-
-def _sent(pair: _Pair) -> str:
-    """Gives what the user can have seen: the words that left the server whose answer was read."""
-    for cloud, text in ((pair.far, _CLOUD), (pair.near, _LOCAL)):
-        for request in cloud.requests:
-            if request.completion_tokens:
-                return " ".join(text.split()[: request.completion_tokens])
-    return ""
-
-
-def _requests(asked: Sequence[int]) -> str:
-    return f"{asked[0]} requests to the local model and {asked[1]} to the cloud"
 
 
 def _point(cost: float, right: int) -> Point:

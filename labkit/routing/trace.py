@@ -109,5 +109,6 @@ class Trace:
     def _repr_html_(self) -> str:
         head = "".join(f"<th scope='col'>{name}</th>" for name in _HEAD)
         body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows())
-        title = f"{len(self)} attempts in {self.ms:.0f} ms for ${self.cost:.6f}"
+        tries = "1 attempt" if len(self) == 1 else f"{len(self)} attempts"
+        title = f"{tries} in {self.ms:.0f} ms for ${self.cost:.6f}"
         return f"<table><caption>Trace: {title}</caption><tr>{head}</tr>{body}</table>"

@@ -19,6 +19,7 @@ def watched(clock: VirtualClock, users: int, down: range, both: bool = False) ->
     backends = [simulated(near, "local", is_private=True), simulated(far)]
     router = Router(backends, clock=clock, random=Random(1))
     timeline = Timeline.of(router, clock)
+    clock.sleep(100)  # the figure begins with the first request, not with the clock
     for user in range(users):
         near.break_with("refuse" if user in down else None)
         try:
