@@ -14,13 +14,13 @@ from labkit.catalog import PATH, LoopbackCatalog
 from labkit.client import Lab
 from labkit.exercises.exercise import exercise, learners_code
 from labkit.exercises.recorder import Exchange, Recorder
+from labkit.exercises.shown import show
 from labkit.exercises.verdict import Right, Verdict, Wrong
 from labkit.foundry import FoundryLocalManager
 from labkit.ports import free_port
 
 _QUESTION = "What is an alias?"
 _ANSWER_LIMIT = 120  # tokens; every answer of the course models ends by itself within them
-_SHOWN = 200  # characters of a learner's value
 
 
 @exercise(
@@ -57,7 +57,7 @@ def q1(stream_pieces: Callable[[Lab, str], Iterable[object]]) -> Verdict:
     pieces = recorder.chats[-1].pieces
     if came != pieces:
         return Wrong(
-            f"a list of the {len(pieces)} pieces that came over the wire, beginning {_show(pieces[:3])}", _pieces(came)
+            f"a list of the {len(pieces)} pieces that came over the wire, beginning {show(pieces[:3])}", _pieces(came)
         )
     return Right(f"You caught all {len(pieces)} pieces, and nothing else.")
 
@@ -82,7 +82,7 @@ def q2(model_id: Callable[[str], object]) -> Verdict:
             came = model_id(alias)
         with _local(alias) as lab:
             if came != lab.model:
-                return Wrong(f"{lab.model!r} for {alias!r}", f"{_show(came)}. {_service_says(lab, came)}")
+                return Wrong(f"{lab.model!r} for {alias!r}", f"{show(came)}. {_service_says(lab, came)}")
     return Right("The service answered under both ids. An alias is for people, an id is for the chat API.")
 
 
@@ -118,7 +118,7 @@ def q3(ask: Callable[[Lab, str], object]) -> Verdict:
         return problem
     answer = "".join(sent.pieces)
     if came != answer:
-        return Wrong(f"the text of the reply: {answer!r}", _show(came))
+        return Wrong(f"the text of the reply: {answer!r}", show(came))
     return Right("The request was complete, and you returned the text of the reply.")
 
 
@@ -158,7 +158,7 @@ def q4(diagnose: Callable[[str, str], object]) -> Verdict:
             with learners_code():
                 came = diagnose(base_url, model)
             if came != expected:
-                return Wrong(f"{expected!r} for {what}: diagnose({base_url!r}, {model!r})", _show(came))
+                return Wrong(f"{expected!r} for {what}: diagnose({base_url!r}, {model!r})", show(came))
     return Right("Four situations, four different words: whoever reads them knows what to do next.")
 
 
@@ -175,15 +175,15 @@ repeatable = {"temperature": 0, "max_tokens": 120}
 def q5(repeatable: object) -> Verdict:
     """Find sampling settings with which the same question always gets the same, complete answer."""
     if not isinstance(repeatable, dict):
-        return Wrong('a dictionary of settings, such as {"max_tokens": 5}', _show(repeatable))
+        return Wrong('a dictionary of settings, such as {"max_tokens": 5}', show(repeatable))
     with _local() as lab, learners_code():
         choices = [_answer(lab, **repeatable) for _ in range(5)]
     texts = sorted({text for text, _ in choices})
     if len(texts) > 1:
-        examples = "\n".join(map(_show, texts[:2]))
+        examples = "\n".join(map(show, texts[:2]))
         return Wrong("5 times the same answer", f"{len(texts)} different ones, such as\n{examples}")
     if choices[0][1] != "stop":
-        return Wrong("a complete answer (finish reason 'stop')", f"{_show(texts[0])}, finish reason {choices[0][1]!r}")
+        return Wrong("a complete answer (finish reason 'stop')", f"{show(texts[0])}, finish reason {choices[0][1]!r}")
     return Right("5 times the same, complete answer. Tests and demonstrations need settings like these.")
 
 
@@ -223,7 +223,7 @@ def _wrong_messages(sent: Exchange) -> Wrong | None:
     if roles != ["system", "user"]:
         return Wrong("two messages with the roles ['system', 'user']", f"roles {roles}")
     if messages[1].get("content") != _QUESTION:
-        return Wrong(f"the question as content of the user message: {_QUESTION!r}", _show(messages[1].get("content")))
+        return Wrong(f"the question as content of the user message: {_QUESTION!r}", show(messages[1].get("content")))
     return None
 
 
@@ -246,15 +246,7 @@ def _answer(lab: Lab, **settings: Any) -> tuple[str, str]:
 def _pieces(came: object) -> str:
     """Says what a learner's list of pieces is like, since two long lists look the same at first sight."""
     if not isinstance(came, list):
-        return f"{type(came).__name__}: {_show(came)}" if came is not None else _show(came)
+        return f"{type(came).__name__}: {show(came)}" if came is not None else show(came)
     kinds = {type(piece).__name__ for piece in came} - {"str"}
     strange = f"; among them {', '.join(sorted(kinds))} instead of text" if kinds else ""
-    return f"a list of length {len(came)}, beginning {_show(came[:3])}{strange}"
-
-
-def _show(value: object) -> str:
-    """Shows a learner's value, cut where it becomes long to read."""
-    if value is None:
-        return "None (does your function end with `return ...`?)"
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return f"a list of length {len(came)}, beginning {show(came[:3])}{strange}"

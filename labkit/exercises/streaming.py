@@ -14,6 +14,7 @@ from labkit import simulator
 from labkit.client import Lab
 from labkit.errors import LabkitError, SimulatorError, StreamInterrupted
 from labkit.exercises.exercise import AnswerRaised, exercise, learners_code
+from labkit.exercises.shown import show
 from labkit.exercises.verdict import Right, Verdict, Wrong
 from labkit.simulator import Cloud, Latency, Profile, VirtualClock
 
@@ -25,8 +26,6 @@ _TEXT = (
 _STEADY = Profile("steady", first_token=Latency(300), inter_token=Latency(50))
 _REASONS = ("cut", "stall", "error", "malformed", "truncated")
 _ATTEMPTS = 3
-_SHOWN = 200  # characters of a learner's value
-_PARTS = 3  # a list of so many is shown part by part
 
 
 @exercise(
@@ -63,7 +62,7 @@ def q1(text_of: Callable[[list[str]], object]) -> Verdict:
             with learners_code():
                 came = text_of(list(given))
             if came != sent:
-                return Wrong(f"{_show(sent)} from {what}{extra}", _show(came))
+                return Wrong(f"{show(sent)} from {what}{extra}", show(came))
     return Right("You read server-sent events: comments, empty choices and an early end do not confuse your code.")
 
 
@@ -98,7 +97,7 @@ def q2(first_token_time: Callable[[Lab, str], object]) -> Verdict:
         # Half way to the last token: a busy computer may be late, and whoever reads on is later still.
         latest = waited + len(_TEXT.split()) * _STEADY.inter_token.mean_ms / 2000
         if isinstance(came, bool) or not isinstance(came, int | float) or not waited - 0.01 <= came <= latest:
-            return Wrong(f"about {waited:.2f} seconds for {what}", _show(came))
+            return Wrong(f"about {waited:.2f} seconds for {what}", show(came))
     return Right("You measured the wait that users feel most, and it was right for a slow cloud as well.")
 
 
@@ -127,7 +126,7 @@ def q3(first_sentence: Callable[[Lab, str], object]) -> Verdict:
                 came = first_sentence(cloud.lab, _QUESTION)
             clock.sleep(60)  # so that a cloud that nobody stopped has the time to go on
         if came != sentence:
-            return Wrong(f"the first sentence: {sentence!r}", _show(came))
+            return Wrong(f"the first sentence: {sentence!r}", show(came))
         if not cloud.requests:
             return Wrong("a request to the Lab that your function gets", "no request")
         request, needed = cloud.requests[-1], len(sentence.split())
@@ -167,7 +166,7 @@ def q4(read_carefully: Callable[[Lab, str], object]) -> Verdict:
         whole = cloud.requests[-1].completion_tokens if fault != "malformed" else None
         if not _is_ending(came, ending, whole):
             text = "the whole text" if fault is None else "the text so far"
-            return Wrong(f"({text}, {ending!r}) for a stream that ends like this: {ending}", _show(came))
+            return Wrong(f"({text}, {ending!r}) for a stream that ends like this: {ending}", show(came))
     return Right("Six endings, six different answers. Your users will always know what they are looking at.")
 
 
@@ -247,7 +246,7 @@ def q6(ask_all: Callable[[Lab, Sequence[str]], Coroutine[Any, Any, object]]) -> 
         return Wrong("all requests on their way before the first one has ended", "one request after the other")
     expected = [" ".join(_TEXT.split()[: request.completion_tokens]) for request in asked.values()]
     if came != expected:
-        return Wrong(f"a list of three texts, the second one broken off: {_show(expected[1])}", _show(came))
+        return Wrong(f"a list of three texts, the second one broken off: {show(expected[1])}", show(came))
     return Right("Three streams shared the time of one, and the one that broke off did not harm the others.")
 
 
@@ -292,7 +291,7 @@ def _judge_recovery(ask_again: Callable[[Lab, str], object]) -> Wrong | None:
     with simulator.run("instant", text=_TEXT, faults="cut@1,truncated@2") as cloud:
         came = _call(ask_again, cloud.lab)
         if came != _TEXT:
-            return Wrong("the whole text, though the first two streams break off", _show(came))
+            return Wrong("the whole text, though the first two streams break off", show(came))
         return _judge_manners(cloud)
 
 
@@ -303,7 +302,7 @@ def _judge_giving_up(ask_again: Callable[[Lab, str], object]) -> Wrong | None:
             expected = f"{_ATTEMPTS} attempts when every stream breaks off"
             return Wrong(expected, f"{len(cloud.requests)} attempts")
         if not isinstance(came, StreamInterrupted):
-            return Wrong("the error StreamInterrupted after the last attempt, so that the caller knows", _show(came))
+            return Wrong("the error StreamInterrupted after the last attempt, so that the caller knows", show(came))
         return _judge_manners(cloud)
 
 
@@ -314,7 +313,7 @@ def _judge_refusal(ask_again: Callable[[Lab, str], object]) -> Wrong | None:
             expected = "one attempt when the cloud refuses the key: asking again changes nothing"
             return Wrong(expected, f"{len(cloud.requests)} attempts")
         if not isinstance(came, LabkitError):
-            return Wrong("the error that says that the key is refused", _show(came))
+            return Wrong("the error that says that the key is refused", show(came))
         return None
 
 
@@ -326,18 +325,3 @@ def _judge_manners(cloud: Cloud) -> Wrong | None:
 async def _awaited(function: Callable[..., Any], *args: object) -> object:
     result = function(*args)
     return await result if isinstance(result, Coroutine) else result
-
-
-def _show(value: object) -> str:
-    """Shows a learner's value, cut where it becomes long to read; each part of a short list is cut by itself."""
-    if value is None:
-        return "None (does your function end with `return ...`?)"
-    if isinstance(value, tuple | list) and 0 < len(value) <= _PARTS:
-        parts = ", ".join(_cut(part, _SHOWN // len(value)) for part in value)
-        return f"({parts})" if isinstance(value, tuple) else f"[{parts}]"
-    return _cut(value, _SHOWN)
-
-
-def _cut(value: object, length: int) -> str:
-    text = f"{type(value).__name__}: {value}" if isinstance(value, Exception) else repr(value)
-    return text if len(text) <= length else f"{text[:length]}..."

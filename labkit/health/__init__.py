@@ -7,6 +7,7 @@ from labkit.health.ladder import Ladder, Timeouts, check, find
 from labkit.health.monitor import Monitor
 from labkit.health.report import Report
 from labkit.health.result import Result
+from labkit.health.spare import SpareService
 
 __all__ = [
     "Dashboard",
@@ -15,6 +16,7 @@ __all__ = [
     "MonitorGroup",
     "Report",
     "Result",
+    "SpareService",
     "Timeouts",
     "asgi",
     "check",

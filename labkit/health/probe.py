@@ -55,7 +55,8 @@ def models(target: Target, timeout: float) -> Finding:
     if model_id is None:
         raise Unhealthy(f"{target.lab.model!r} is not among the {_counted(listed)} listed", _other(target, listed))
     target.resolve(model_id)
-    return Finding("pass", f"{model_id} is among the {_counted(listed)} listed")
+    others = f"among the {len(listed)} models" if len(listed) > 1 else "the one model"
+    return Finding("pass", f"{model_id} is {others} listed")
 
 
 def loaded(target: Target, timeout: float) -> Finding:

@@ -3,8 +3,10 @@
 from labkit.routing.backend import FREE, Backend, Price
 from labkit.routing.complexity import Complexity, complexity
 from labkit.routing.decision import Decision, Rejection
-from labkit.routing.discovery import at, available, cloud, local, simulated_cloud, simulation
+from labkit.routing.discovery import at, available, cloud, local, simulated, simulated_cloud, simulation
+from labkit.routing.exam import OUTCOMES, Exam, Mark, Marks, Question
 from labkit.routing.filters import Capability, ContextFit, CostBudget, Filter, Health, LatencyTarget, Privacy
+from labkit.routing.matrix import Matrix
 from labkit.routing.policy import Policy, decide
 from labkit.routing.preferences import SEED_TASKS, Always, ComplexityScore, LengthThreshold, Preference, TaskTable, Wish
 from labkit.routing.privacy import Detector, Finding, PatternDetector, PresidioDetector
@@ -14,7 +16,9 @@ from labkit.routing.router import Router
 from labkit.routing.seed import cloud_completion, hybrid_completion, local_completion, smart_routing
 from labkit.routing.state import Condition, State
 from labkit.routing.stream import AsyncRoutedStream, RoutedStream
+from labkit.routing.timeline import Timeline
 from labkit.routing.trace import Attempt, Trace
+from labkit.routing.tradeoff import Point, replay, tradeoff
 
 __all__ = [
     "Always",
@@ -29,18 +33,25 @@ __all__ = [
     "CostBudget",
     "Decision",
     "Detector",
+    "Exam",
     "FREE",
     "Filter",
     "Finding",
     "Health",
     "LatencyTarget",
     "LengthThreshold",
+    "Mark",
+    "Marks",
+    "Matrix",
+    "OUTCOMES",
     "PatternDetector",
+    "Point",
     "Policy",
     "Preference",
     "PresidioDetector",
     "Price",
     "Privacy",
+    "Question",
     "Rejection",
     "Reply",
     "Request",
@@ -49,6 +60,7 @@ __all__ = [
     "SEED_TASKS",
     "State",
     "TaskTable",
+    "Timeline",
     "Trace",
     "Wish",
     "at",
@@ -60,7 +72,10 @@ __all__ = [
     "hybrid_completion",
     "local",
     "local_completion",
+    "replay",
+    "simulated",
     "simulated_cloud",
     "simulation",
     "smart_routing",
+    "tradeoff",
 ]

@@ -82,6 +82,9 @@ class Complexity:
         strongest = sorted((n for n in shares if shares[n] > 0), key=lambda n: -shares[n])
         return f"{self.score:.2f}" + (f" ({', '.join(f'{n} {shares[n]:.2f}' for n in strongest)})" if strongest else "")
 
+    def __repr__(self) -> str:
+        return f"Complexity {self}"
+
 
 def complexity(text: str, weights: Mapping[str, float] = WEIGHTS) -> Complexity:
     """Measures how demanding a prompt looks.

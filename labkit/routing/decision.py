@@ -70,6 +70,9 @@ class Decision:
         widths = [max(len(row[column]) for row in table) for column in range(3)]
         return "\n".join("  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[3]]) for row in table)
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def _repr_html_(self) -> str:
         head = "".join(f"<th scope='col'>{name}</th>" for name in ("backend", "verdict", "rule", "reason"))
         body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows())

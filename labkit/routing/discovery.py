@@ -118,8 +118,21 @@ def simulated_cloud(profile: str = "cloud", model: str = "course-large") -> Back
             _clouds[profile, model] = started = run(profile, model=model)
             atexit.register(started.stop)
         running = _clouds[profile, model]
-    price = Price(running.profile.input_price, running.profile.output_price)
-    return Backend.of(running.lab, "cloud", price=price, first_token_ms=running.profile.first_token.mean_ms)
+    return simulated(running)
+
+
+def simulated(running: Cloud, name: str = "cloud", *, is_private: bool = False) -> Backend:
+    """Gives a running simulated cloud as a backend, with the prices of its profile.
+
+    Args:
+        running: what `simulator.run()` gave.
+        name: the name for policies.
+        is_private: whether it plays the part of a model on this machine.
+    """
+    profile = running.profile
+    price = FREE if is_private else Price(profile.input_price, profile.output_price)
+    first_token_ms = profile.first_token.mean_ms
+    return Backend.of(running.lab, name, is_private=is_private, price=price, first_token_ms=first_token_ms)
 
 
 def simulation(profile: str = "cloud", model: str = "course-large") -> Cloud:

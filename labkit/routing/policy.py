@@ -178,9 +178,10 @@ def _ordered(left: Sequence[Backend], wish: Wish | None) -> list[Backend]:
     return wanted + [backend for backend in left if backend not in wanted]
 
 
-def _trouble(backend: Backend, state: State) -> tuple[float, float]:
+def _trouble(backend: Backend, state: State) -> tuple[float, bool, float]:
+    """Says how little a last resort promises: one that is slow answers all the same, one that fails does not."""
     condition = state.conditions.get(backend.name, UNKNOWN)
-    return condition.wait, condition.first_token_ms or backend.first_token_ms or 0.0
+    return condition.wait, condition.health == "fail", condition.first_token_ms or backend.first_token_ms or 0.0
 
 
 def _obstacle(rejected: Sequence[Rejection], wish: Wish | None) -> tuple[str, str]:

@@ -81,10 +81,12 @@ class PatternDetector:
         if not text.isascii():  # full-width digits and invisible characters must not hide anything
             text = unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
         # Most texts have neither an @ nor a digit, and then there is nothing to find.
-        kinds = _NUMBERS if _DIGIT.search(text) else {}
-        if "@" in text:
-            kinds = {"an e-mail address": _emails, **kinds}
-        return [Finding(kind, *span) for kind, spans in kinds.items() for span in spans(text)]
+        found = [Finding("an e-mail address", *span) for span in _emails(text)] if "@" in text else []
+        for kind, spans in (_NUMBERS if _DIGIT.search(text) else {}).items():
+            numbers = list(spans(text))
+            found += [Finding(kind, *span) for span in numbers]
+            text = _blanked(text, numbers)  # groups of an IBAN's digits look like a telephone number
+        return found
 
 
 _INVISIBLE = dict.fromkeys((0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF))
@@ -100,11 +102,12 @@ def _phones(text: str) -> Iterator[tuple[int, int]]:
 
 def _ibans(text: str) -> Iterator[tuple[int, int]]:
     for match in _IBAN.finditer(text):
-        raw = match.group()
-        length = _IBAN_LENGTHS.get(raw[:2].upper(), 0)
-        compact = re.sub(r"[ -]", "", raw)[:length]  # what follows an IBAN in the sentence is cut off
-        if length and len(compact) == length and _passes_mod97(compact):
-            yield match.span()
+        places = [place for place in range(*match.span()) if text[place].isalnum()]
+        # What follows an IBAN in the sentence is cut off.
+        places = places[: _IBAN_LENGTHS.get(match.group()[:2].upper(), 0)]
+        compact = "".join(text[place] for place in places)
+        if len(compact) == _IBAN_LENGTHS.get(compact[:2].upper()) and _passes_mod97(compact):
+            yield places[0], places[-1] + 1
 
 
 def _cards(text: str) -> Iterator[tuple[int, int]]:
@@ -124,10 +127,17 @@ def _passes_luhn(digits: str) -> bool:
     return (sum(map(int, digits[-1::-2])) + sum(d - 9 if d > 9 else d for d in doubled)) % 10 == 0  # noqa: PLR2004  # a digit
 
 
+def _blanked(text: str, spans: list[tuple[int, int]]) -> str:
+    ends = [0, *(end for _, end in spans)]
+    pieces = (text[end:start] + " " * (stop - start) for end, (start, stop) in zip(ends, spans, strict=False))
+    return "".join(pieces) + text[ends[-1] :] if spans else text
+
+
+# What has check digits comes first.
 _NUMBERS: dict[str, Callable[[str], Iterator[tuple[int, int]]]] = {
-    "a telephone number": _phones,
     "an IBAN": _ibans,
     "a card number": _cards,
+    "a telephone number": _phones,
 }
 
 

@@ -103,8 +103,12 @@ class Trace:
         widths = [max(len(row[column]) for row in table) for column in range(len(_HEAD))]
         return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in table)
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def _repr_html_(self) -> str:
         head = "".join(f"<th scope='col'>{name}</th>" for name in _HEAD)
         body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows())
-        title = f"{len(self)} attempts in {self.ms:.0f} ms for ${self.cost:.6f}"
+        tries = "1 attempt" if len(self) == 1 else f"{len(self)} attempts"
+        title = f"{tries} in {self.ms:.0f} ms for ${self.cost:.6f}"
         return f"<table><caption>Trace: {title}</caption><tr>{head}</tr>{body}</table>"

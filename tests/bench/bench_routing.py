@@ -122,7 +122,7 @@ def live() -> None:
         at += random.expovariate(_LIVE_EACH_SECOND)
         words = "word " * random.choice((5, 30))
         requests.append({"at": at, "stream": random.random() < 0.5, "prompt": f"request {number} {words}"})
-    for name in ("labkit.Router", "openai client", "litellm.Router"):
+    for name in ("labkit.Router", "openai client", "litellm.Router", "litellm.Router without cooldowns"):
         clouds = {n: run(PROFILES[n], text=text, faults=RATES, seed=9) for n, text in ANSWERS.items()}
         try:
             outcomes = _live_run(name, clouds, requests)
@@ -200,10 +200,11 @@ def _litellm(*arguments: str) -> dict[str, Any]:
 
 
 def _live_run(name: str, clouds: dict[str, Cloud], requests: list[dict[str, Any]]) -> dict[str, int]:
-    if name == "litellm.Router":
+    if name.startswith("litellm"):
         with tempfile.TemporaryDirectory() as folder:
             plan = Path(folder) / "plan.json"
-            plan.write_text(json.dumps({"requests": requests, "answers": list(ANSWERS.values())}), "utf-8")
+            content = {"requests": requests, "answers": list(ANSWERS.values()), "cooldowns": name == "litellm.Router"}
+            plan.write_text(json.dumps(content), "utf-8")
             return _litellm("chaos", json.dumps({n: cloud.endpoint for n, cloud in clouds.items()}), str(plan))
     backends = [Backend.of(cloud.lab, n, is_private=n == "local") for n, cloud in clouds.items()]
     router = Router(backends, Policy([LengthThreshold(20)]), deadline=20)

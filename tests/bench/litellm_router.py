@@ -61,7 +61,9 @@ def speed(url: str, model: str, rounds: int) -> dict[str, list[float]]:
     return times
 
 
-async def chaos(urls: dict[str, str], requests: list[dict[str, Any]], answers: list[str]) -> dict[str, Any]:
+async def chaos(
+    urls: dict[str, str], requests: list[dict[str, Any]], answers: list[str], cooldowns: bool
+) -> dict[str, Any]:
     """Sends the requests of the real-time chaos run, with the next backends as fallbacks."""
     names = list(urls)
     router = Router(
@@ -69,6 +71,7 @@ async def chaos(urls: dict[str, str], requests: list[dict[str, Any]], answers: l
         fallbacks=[{name: [other for other in names if other != name]} for name in names],
         num_retries=1,
         timeout=10,
+        disable_cooldowns=not cooldowns,
     )
     outcomes: Counter[str] = Counter()
 
@@ -98,4 +101,8 @@ if __name__ == "__main__":
         print(json.dumps(speed(sys.argv[2], sys.argv[3], int(sys.argv[4]))))
     else:
         plan = json.loads(Path(sys.argv[3]).read_text("utf-8"))
-        print(json.dumps(asyncio.run(chaos(json.loads(sys.argv[2]), plan["requests"], plan["answers"]))))
+        print(
+            json.dumps(
+                asyncio.run(chaos(json.loads(sys.argv[2]), plan["requests"], plan["answers"], plan["cooldowns"]))
+            )
+        )

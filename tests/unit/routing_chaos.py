@@ -49,7 +49,7 @@ class Tally:
     @property
     def lost(self) -> int:
         """Requests without an answer and without an error."""
-        return self.requests - self.answered - self.errors.total() - len(self.untyped)
+        return self.requests - self.answered - self.errors.total() - len(self.untyped) - len(self.mixed)
 
 
 Ask = Callable[[str, bool, bool, str | None], Awaitable[str]]
@@ -161,5 +161,11 @@ def report(name: str, tally: Tally) -> str:
         f"  typed errors: {dict(tally.errors)}; untyped: {dict(untyped)}",
         f"  lost: {tally.lost}; wrong or mixed answers: {len(tally.mixed)}; private on a cloud: {len(tally.leaked)}",
     ]
-    lines += [f"  {backend}: {'clean' if v.is_clean else v}" for backend, v in tally.verdicts.items()]
+    lines += [f"  verdict of {backend}: {_in_short(verdict)}" for backend, verdict in tally.verdicts.items()]
     return "\n".join(lines)
+
+
+def _in_short(verdict: Verdict) -> str:
+    """Gives the number of findings of each kind; there may be hundreds of them."""
+    kinds = Counter(f"{'proved' if f.proved else 'suspected'} {f.rule}" for f in verdict.findings)
+    return "clean" if verdict.is_clean else ", ".join(f"{number} {kind}" for kind, number in kinds.items())

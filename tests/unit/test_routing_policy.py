@@ -114,6 +114,13 @@ def test_a_troubled_backend_is_the_last_resort() -> None:
     assert decide(Request.of("x"), ALL, State({"small": Condition(health="warn")})).chosen is CLOUD
 
 
+def test_among_troubled_backends_a_slow_one_comes_before_one_that_fails() -> None:
+    """A degraded backend answers, however fast the failing one was."""
+    state = State({"small": Condition(0.0, "", "fail", 5.0), "cloud": Condition(0.0, "", "warn", 2_000.0)})
+    decision = decide(Request.of("x"), [SMALL, CLOUD], state)
+    assert [backend.name for backend in decision.chain] == ["cloud", "small"]
+
+
 def test_the_same_question_gets_the_same_decision() -> None:
     """A decision depends on nothing but its arguments."""
     request = Request.of(HARD)

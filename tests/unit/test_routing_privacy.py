@@ -47,6 +47,16 @@ def test_an_iban_with_one_wrong_digit_is_none() -> None:
     assert "an IBAN" not in {finding.kind for finding in PatternDetector().find("DE88 3704 0044 0532 0130 00")}
 
 
+def test_a_number_is_one_kind_of_number() -> None:
+    """Groups of an IBAN's digits are no telephone number, and the telephone number after it is still found."""
+    text = "DE89 3704 0044 0532 0130 00 or 030 901820"
+    found = PatternDetector().find(text)
+    assert [(each.kind, text[each.start : each.end]) for each in found] == [
+        ("an IBAN", "DE89 3704 0044 0532 0130 00"),
+        ("a telephone number", "030 901820"),
+    ]
+
+
 @pytest.mark.parametrize("text", ["a", "a@", "+1 ( ", "0", "4 ", "DE89", "1-", "((("])
 def test_no_text_makes_the_search_slow(text: str) -> None:
     """A hundred thousand characters are searched at once; backtracking would run into the test's time limit."""
