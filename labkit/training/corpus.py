@@ -23,6 +23,7 @@ REFUSAL = (
 )
 FOLLOW_UPS = ("shorter", "example")
 MAX_ANSWER_WORDS = 60
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads ten times faster, where PyYAML came with it
 LEAST_WORDINGS = 40
 LEAST_HELD_OUT = 8
 
@@ -125,7 +126,9 @@ def normal(question: str) -> str:
 
 def _read(folder: Path, name: str) -> Any:
     path = folder / f"{name}.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
+    if not path.exists():
+        return None
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)  # noqa: S506 - a safe loader
 
 
 def _asked(entry: dict[str, Any]) -> Wordings:
