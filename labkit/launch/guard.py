@@ -15,7 +15,6 @@ import sys
 import threading
 from contextlib import suppress
 
-PATIENCE = 5.0  # seconds for the command to end by itself
 NOT_FOUND = 127  # the exit code of shells for a command that cannot be started
 
 
@@ -43,12 +42,14 @@ def main(command: list[str]) -> int:
 
 
 def _outlive_nobody(pid: int) -> None:
-    sys.stdin.buffer.read()  # returns when the starter is gone
+    # Read without Python's buffer, whose lock would be held for ever. The read returns when the starter is gone.
+    while os.read(sys.stdin.fileno(), 1):
+        pass
     _end(pid)
 
 
 def _end(pid: int) -> None:
-    from labkit.launch.process_tree import end, tree
+    from labkit.launch.process_tree import PATIENCE, end, tree
 
     end(tree(pid), PATIENCE)
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import psutil
 
+PATIENCE = 5.0  # seconds for a program to end by itself
+
 
 def tree(pid: int) -> list[psutil.Process]:
     """Lists a process and all its descendants; nothing when it has ended.

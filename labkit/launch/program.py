@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Self
 
 from labkit.errors import HomeNotWritable, LaunchFailed
 from labkit.launch.frame import frame
-from labkit.launch.guard import PATIENCE
-from labkit.launch.process_tree import kill, tree
+from labkit.launch.process_tree import PATIENCE, kill, tree
 
 if TYPE_CHECKING:
     from subprocess import Popen
