@@ -14,7 +14,6 @@ from labkit.catalog import bundled, find_bundled
 from labkit.client import Lab, connect
 from labkit.endpoint import Endpoint
 from labkit.errors import EndpointError, LabkitError, ModelError
-from labkit.fetch import is_loopback
 from labkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,9 +39,8 @@ class Backends:
 
     @property
     def local_source(self) -> str | None:
-        """Where the profile Local leads, if that is not this machine."""
-        url = self._settings.base_url
-        return url if url and not is_loopback(url) else None
+        """The server that the profile Local leads to; None for Foundry Local in this process or beside it."""
+        return self._settings.base_url
 
     @property
     def cloud_source(self) -> str | None:

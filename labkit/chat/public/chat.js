@@ -10,14 +10,28 @@ const TEXTS = {
     warn: "One of the models cannot answer now, or is slow",
     unknown: "The models are starting",
     gone: "The chat application does not answer. Start it again: labkit chat",
-    input: "Your question",
+    names: {
+      "#chat-input, #edit-chat-input": "Your question",
+      ".edit-message": "Edit the question",
+      "[class*=positive-feedback]": "Good answer",
+      "[class*=negative-feedback]": "Bad answer",
+      "button:has(> .lucide-copy)": "Copy",
+      "#chat-settings-open-modal": "Settings",
+    },
   },
   de: {
     fail: "Zurzeit kann kein Modell antworten",
     warn: "Eines der Modelle kann zurzeit nicht antworten oder ist langsam",
     unknown: "Die Modelle starten gerade",
     gone: "Die Chat-Anwendung antwortet nicht. Starten Sie sie neu: labkit chat",
-    input: "Ihre Frage",
+    names: {
+      "#chat-input, #edit-chat-input": "Ihre Frage",
+      ".edit-message": "Frage ändern",
+      "[class*=positive-feedback]": "Gute Antwort",
+      "[class*=negative-feedback]": "Schlechte Antwort",
+      "button:has(> .lucide-copy)": "Kopieren",
+      "#chat-settings-open-modal": "Einstellungen",
+    },
   },
 };
 const language = navigator.language.startsWith("de") ? "de" : "en";
@@ -75,8 +89,11 @@ function speak() {
 }
 
 function label() {
-  const input = document.getElementById("chat-input");
-  if (input && !input.hasAttribute("aria-label")) input.setAttribute("aria-label", texts.input);
+  for (const [selector, name] of Object.entries(texts.names)) {
+    for (const element of document.querySelectorAll(`:is(${selector}):not([aria-label])`)) {
+      element.setAttribute("aria-label", name); // Chainlit's buttons show icons only
+    }
+  }
 }
 
 new MutationObserver((changes) => {
