@@ -87,7 +87,9 @@ class Backends:
     async def warm_up(self) -> None:
         """Starts all that is needed. What goes wrong is told to whoever asks first."""
         with suppress(LabkitError):
-            await self.router()
+            router = await self.router()
+            for lab in (backend.lab for backend in router.backends):
+                _ = lab and lab.async_client  # made now, so that the first question does not wait for it
 
     def suspect(self) -> None:
         """Forgets how the local model is reached, and checks everybody: somebody could not be reached."""

@@ -14,7 +14,7 @@ import chainlit as cl
 from labkit.chat.answer import Writer
 from labkit.chat.backends import AUTO, CLOUD, LOCAL, Backends
 from labkit.chat.conversation import Limits, Prompt, Turn, clean, compose
-from labkit.chat.explanation import explain, is_unreachable
+from labkit.chat.explanation import PrivacyOn, explain, is_unreachable
 from labkit.chat.memory import answers_to, find, turns_before
 from labkit.chat.preferences import Preferences
 from labkit.chat.turn_queue import TurnQueue
@@ -25,10 +25,6 @@ from labkit.streaming import AsyncStream, astream
 
 _TRIES = 3  # for a prompt that turns out longer than it was estimated
 _MARGIN = 0.95  # of the room that a better estimate gives
-
-
-class PrivacyError(LabkitError):
-    """The user forbids what the user asks for."""
 
 
 class Chat:
@@ -101,7 +97,7 @@ class Chat:
             return
         backend = await (self._backends.cloud() if profile == CLOUD else self._backends.local(self.preferences.model))
         if not self._may_ask(backend):
-            raise PrivacyError(f"{backend.model} ({backend.source}) would be asked.")
+            raise PrivacyOn(f"{backend.model} ({backend.source}) would be asked.")
         await self._speak(question, text, backend, [backend])
 
     async def _speak(self, question: cl.Message, text: str, asked: Router | Backend, able: list[Backend]) -> None:
@@ -167,7 +163,7 @@ class Chat:
     ) -> list[cl.Action]:
         payload = {"question": question.id, "error": message.id}
         ways = []
-        if not isinstance(error, ContextTooLong | PrivacyError):
+        if not isinstance(error, ContextTooLong | PrivacyOn):
             ways.append(cl.Action(name="retry", label=self.words("retry"), icon="rotate-ccw", payload=payload))
         other = {LOCAL: CLOUD, CLOUD: LOCAL}.get(profile)
         if other and not (other == CLOUD and self.preferences.private):

@@ -8,7 +8,13 @@ from __future__ import annotations
 from labkit import errors
 from labkit.chat.words import Words
 
+
+class PrivacyOn(errors.LabkitError):
+    """The user forbids that a question leaves this machine, and asks somebody elsewhere."""
+
+
 _KEYS: tuple[tuple[type[Exception], str], ...] = (  # subclasses before their parents
+    (PrivacyOn, "private"),
     (errors.EndpointUnreachable, "down"),
     (errors.RuntimeUnavailable, "down"),
     (errors.Unauthorised, "key"),

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from labkit.errors import HomeNotWritable
 from labkit.launch.port import choose_port
 from labkit.launch.program import Plan, Program
 from labkit.progress import in_notebook
@@ -23,6 +24,7 @@ def chat(
     app: str | Path | None = None,
     *,
     port: int | None = None,
+    host: str = "127.0.0.1",
     show: bool | None = None,
     env: Mapping[str, str] | None = None,
     patience: float = _PATIENCE,
@@ -34,7 +36,8 @@ def chat(
 
     Args:
         app: the file of a Chainlit application; the course's own when left out.
-        port: its port on 127.0.0.1; 8080 or the next free one when left out.
+        port: its port; 8080 or the next free one when left out.
+        host: the address it listens on. The course's application demands logins where other machines can connect.
         show: whether to show the page in the notebook; as the notebook allows when left out.
         env: variables for the application, such as `{"MODEL": "course-small"}`.
         patience: seconds until the start has failed.
@@ -44,28 +47,43 @@ def chat(
         LaunchFailed: the application does not start; the message shows what it said.
         HomeNotWritable: its log cannot be written.
     """
-    program = Program(plan(Path(app) if app else APP, port, env or {})).wait_until_ready(patience)
-    if in_notebook() if show is None else show:
+    is_framed = in_notebook() if show is None else show
+    # A frame inside an editor gets no cookies, and without cookies there is nobody whose history it could be.
+    extra = {"CHAT_HISTORY": "off"} if is_framed else {}
+    program = Program(plan(Path(app) if app else APP, port, host, {**extra, **(env or {})})).wait_until_ready(patience)
+    if is_framed:
         from IPython.display import display
 
         display(program)  # type: ignore[no-untyped-call]  # IPython ships no types for it
     return program
 
 
-def plan(app: Path, wanted: int | None, env: Mapping[str, str]) -> Plan:
+def plan(app: Path, wanted: int | None, host: str, env: Mapping[str, str]) -> Plan:
     """Decides how a chat application is started.
 
     Args:
         app: its file.
         wanted: the port that was asked for, if one was.
+        host: the address it listens on.
         env: variables for it.
     """
     port, note = choose_port(PORT, wanted)
+    home = Settings.load().home
     return Plan(
         name="The chat application",
         command=[sys.executable, "-m", "chainlit", "run", str(app.resolve()), "--headless", "--port", str(port)],
         url=f"http://127.0.0.1:{port}",
-        log=Settings.load().home / "logs" / f"chat-{port}.log",
-        env={"CHAINLIT_HOST": "127.0.0.1", **env},
+        log=home / "logs" / f"chat-{port}.log",
+        # Chainlit writes into its root. With CI set it would bring a key that makes OpenAI the course's cloud.
+        env={"CHAINLIT_HOST": host, "CHAINLIT_APP_ROOT": str(_root(home)), "CI": "", **env},
         note=note,
     )
+
+
+def _root(home: Path) -> Path:
+    folder = home / "chat"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeNotWritable(folder, error) from error
+    return folder

@@ -106,21 +106,28 @@ class Person:
         self.page.get_by_role("option", name=name).click()
         self.page.locator("#chat-submit").wait_for()
 
-    def set(self, **values: str | bool) -> None:
+    def set(self, **values: str | bool | int) -> None:
         """Changes settings in their window.
 
         Args:
-            values: by the name of the setting.
+            values: by the name of the setting; a slider is given as steps from its lower end.
         """
         self.page.click("#chat-settings-open-modal")
         for name, value in values.items():
             field = self.page.locator(f"#{name}")
             if isinstance(value, bool):
                 field.set_checked(value)
+            elif isinstance(value, int):
+                self._slide(field.get_by_role("slider"), value)
             else:
                 field.fill(value)
         self.page.click("#confirm")
         expect(self.page.locator("#confirm")).to_have_count(0)
+
+    def _slide(self, slider: Locator, steps: int) -> None:
+        slider.press("Home")
+        for _ in range(steps):
+            slider.press("ArrowRight")
 
     def start_anew(self) -> None:
         """Begins a new chat."""

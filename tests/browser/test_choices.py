@@ -12,13 +12,12 @@ from playwright.sync_api import Browser, expect
 
 from labkit.launch import Program
 
-_OURS = "#health-banner, #spoken-answer, .message-content"  # and the colours of the theme, which axe sees everywhere
 _SERIOUS = ("serious", "critical")
 
 
 def test_settings_change_what_the_model_is_asked(person: Person, model: Attentive) -> None:
     """Temperature, longest answer and system prompt reach the model with the next question."""
-    person.set(temperature="0.7", max_tokens="32", system="Answer in rhyme.")
+    person.set(temperature=7, max_tokens=1, system="Answer in rhyme.")  # steps of 0.1 and of 16 tokens
     person.ask("How long?")
     person.wait_for_answer()
     asked = model.told("How long?")
@@ -128,6 +127,7 @@ def test_what_is_ours_is_accessible(browser: Browser, real: Program, theme: str)
 def test_the_page_has_a_logo_and_a_theme_of_its_own(browser: Browser, real: Program) -> None:
     """They come from this machine, too."""
     with Person.at(browser, real.url) as person:
+        person.page.locator("#chat-input").wait_for()
         logo = person.page.request.get(f"{real.url}/logo?theme=light").text()
         assert "Foundry Local chat" in logo
         assert "M8 14a8" in person.page.request.get(f"{real.url}/favicon").text()
@@ -136,4 +136,5 @@ def test_the_page_has_a_logo_and_a_theme_of_its_own(browser: Browser, real: Prog
 
 
 def _is_ours(rule: str, html: str) -> bool:
-    return rule == "color-contrast" or any(name in html for name in ("health-banner", "spoken-answer", "message-content"))
+    ours = ("health-banner", "spoken-answer", "message-content")
+    return rule == "color-contrast" or any(name in html for name in ours)

@@ -84,7 +84,7 @@ function speak() {
     const line = document.createElement("p");
     line.textContent = news;
     spoken.append(line);
-    while (spoken.children.length > 20) spoken.firstElementChild.remove();
+    while (spoken.children.length > 3) spoken.firstElementChild.remove();
   }
 }
 
