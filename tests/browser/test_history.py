@@ -105,13 +105,14 @@ def test_login_demands_the_right_password(browser: Browser, cloud: Cloud, tmp_pa
             ben.page.locator("#chat-input").wait_for()
             ben.page.goto(thread)
             expect(ben.page.locator("body")).not_to_contain_text("secret of Anna")
-            assert ben.page.request.get(app.url + "/project/thread/" + thread.rpartition("/")[2]).status in (401, 403, 404)
+            reply = ben.page.request.get(f"{app.url}/project/thread/{thread.rpartition('/')[2]}")
+            assert reply.status in (401, 403, 404)
 
 
 def test_other_machines_may_not_connect_while_nobody_has_an_account(cloud: Cloud, tmp_path: Path) -> None:
     """The start is refused, and the message says how to add an account."""
     env = {"BASE_URL": cloud.endpoint, "MODEL": cloud.lab.model, "LABKIT_HOME": str(tmp_path)}
-    with pytest.raises(LaunchFailed, match="Other machines can connect to 0.0.0.0.*labkit chat --add-user"):
+    with pytest.raises(LaunchFailed, match=r"Other machines can connect to 0\.0\.0\.0.*labkit chat --add-user"):
         launch.chat(port=free_port(), host="0.0.0.0", env=env)  # noqa: S104  # that is what is refused
 
 
