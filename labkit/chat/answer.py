@@ -16,7 +16,7 @@ from labkit.chat.words import Words
 from labkit.routing import AsyncRoutedStream
 from labkit.streaming import Answer, AsyncStream
 
-_REDRAW = 0.03  # seconds: as often as an eye can follow; a fast model gives ten tokens in that time
+_REDRAW = 0.05  # seconds: as often as an eye can follow; a fast model gives a hundred tokens in that time
 _FENCE = "```"
 
 

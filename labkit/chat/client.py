@@ -53,6 +53,7 @@ class AsyncChatClient:
         self._said: dict[str, Said] = {}
         self._started, self._heard_at = 0.0, 0.0
         self._running, self._idle = 0, asyncio.Event()
+        self._asked: dict[str, str] = {}  # questions in progress, and the run that Chainlit makes of each
         self._http: aiohttp.ClientSession | None = None
         self._socket: socketio.AsyncClient | None = None
 
@@ -108,6 +109,7 @@ class AsyncChatClient:
         """
         self._begin()
         message = _message(text)
+        self._asked[message["id"]] = ""
         await self._emit("client_message", {"message": message, "fileReferences": []})
         return str(message["id"])
 
@@ -161,6 +163,7 @@ class AsyncChatClient:
             text: the new wording.
         """
         self._begin()
+        self._asked[question_id] = ""
         await self._emit("edit_message", {"message": {**_message(text), "id": question_id}})
 
     async def set(self, **values: object) -> None:
@@ -206,7 +209,7 @@ class AsyncChatClient:
             self._running += 1
         elif event == "task_end":
             self._running = max(0, self._running - 1)
-            if not self._running:
+            if not self._running and not self._asked:
                 self._idle.set()
         elif event == "action":
             self.actions[data["id"]] = data
@@ -219,6 +222,12 @@ class AsyncChatClient:
             self._show(event, at, data)
 
     def _show(self, event: str, at: float, data: dict[str, Any]) -> None:
+        if data["type"] == "run":  # Chainlit's own step around all that one question sets off; it ends with an update
+            if event == "update_message":
+                self._asked = {q: run for q, run in self._asked.items() if run != data["id"]}
+            elif data.get("parentId") in self._asked:
+                self._asked[data["parentId"]] = data["id"]
+            return
         said = self._said.setdefault(data["id"], Said(data["id"], data["type"]))
         text = data.get("output") or ""
         if event == "stream_start":

@@ -74,8 +74,15 @@ def plan(app: Path, wanted: int | None, host: str, env: Mapping[str, str]) -> Pl
         command=[sys.executable, "-m", "chainlit", "run", str(app.resolve()), "--headless", "--port", str(port)],
         url=f"http://127.0.0.1:{port}",
         log=home / "logs" / f"chat-{port}.log",
-        # Chainlit writes into its root. With CI set it would bring a key that makes OpenAI the course's cloud.
-        env={"CHAINLIT_HOST": host, "CHAINLIT_APP_ROOT": str(_root(home)), "CI": "", **env},
+        # Chainlit writes into its root. With CI set it would bring a key that makes OpenAI the course's cloud. And to
+        # pack each token for the way over a fast network costs more than it saves.
+        env={
+            "CHAINLIT_HOST": host,
+            "CHAINLIT_APP_ROOT": str(_root(home)),
+            "CI": "",
+            "UVICORN_WS_PER_MESSAGE_DEFLATE": "false",
+            **env,
+        },
         note=note,
     )
 
