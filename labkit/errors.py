@@ -7,6 +7,7 @@
     +-- RuntimeUnavailable       Foundry Local itself could not be started
     +-- KernelNotWritable        the Jupyter kernel cannot be registered in this environment
     +-- NotebookNotFound         there is no such notebook here
+    +-- LaunchFailed             a program that was to be opened in the browser does not start
     +-- ModelError
     |   +-- ModelNotFound        nobody knows this alias or id
     |   +-- ModelDamaged         weights that labkit ships are damaged
@@ -107,6 +108,25 @@ class KernelNotWritable(LabkitError):
 
 class NotebookNotFound(LabkitError):
     """There is no such notebook here."""
+
+
+class LaunchFailed(LabkitError):
+    """A program that was to be opened in the browser does not start.
+
+    Args:
+        name: what was started, in words.
+        what: what happened.
+        said: the last lines that it printed.
+        log: the file with all of them.
+    """
+
+    def __init__(self, name: str, what: str, said: str, log: Path) -> None:
+        self.log = log
+        quoted = "".join(f"\n  {line}" for line in said.splitlines()) or "\n  (it printed nothing)"
+        super().__init__(
+            f"{name} did not start: {what}. It said:{quoted}\nThe whole log is in {log}. "
+            "`labkit doctor` looks for what is wrong on this machine."
+        )
 
 
 class ModelError(LabkitError):

@@ -20,7 +20,7 @@ from labkit.errors import DownloadFailed, ModelError, ModelNotFound
 from labkit.fetch import get_json
 from labkit.model_info import ModelInfo, nearest
 from labkit.progress import progress_bar
-from labkit.runtime import Runtime, shared_runtime
+from labkit.runtime import Runtime, quiet_environment, shared_runtime
 from labkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -202,7 +202,8 @@ def _load(model: IModel) -> None:
     from foundry_local_sdk import FoundryLocalException
 
     try:
-        model.load()
+        with quiet_environment():
+            model.load()
     except FoundryLocalException as error:
         raise ModelError(
             f"Foundry Local could not load {model.id}: {error}. `labkit doctor` checks memory and files."

@@ -182,7 +182,7 @@ class Runtime:
             raise RuntimeUnavailable("Foundry Local does not stop. Restart the kernel or the program.")
         self._native = self._start()
         for model in filter(None, map(self.find, loaded)):
-            with _explained(f"load {model.id} again"):
+            with quiet_environment(), _explained(f"load {model.id} again"):
                 model.load()
         if serve:
             self.serve()
@@ -198,7 +198,7 @@ class Runtime:
         for model in catalog.bundled().values():  # the runtime looks into its cache once, when it starts
             catalog.install(model, self._settings.model_cache)
         configuration = self._configuration()
-        with _quiet_environment(), _explained("start"):
+        with quiet_environment(), _explained("start"):
             manager = native_manager(configuration)
             manager.catalog.list_models()
         atexit.unregister(manager.close)  # it would wait where the closer knocks
@@ -244,11 +244,11 @@ def _native_manager() -> type[NativeManager]:
 
 
 @contextmanager
-def _quiet_environment() -> Iterator[None]:
-    """Keeps the runtime off the network while it starts.
+def quiet_environment() -> Iterator[None]:
+    """Keeps the runtime off the network while it starts, or while it loads a model.
 
-    It sends a start-up event unless it believes to run in CI, whatever its settings say. And it asks a proxy from the
-    environment even for addresses of this machine.
+    It notes both for its makers, and tells them some seconds later, unless it believes to run in CI, whatever its
+    settings say. And it asks a proxy from the environment even for addresses of this machine.
     """
     direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     no_proxy = f"{direct},127.0.0.1" if direct else "127.0.0.1"

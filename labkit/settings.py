@@ -36,6 +36,8 @@ class Settings:
         azure_deployment: AZURE_OPENAI_DEPLOYMENT, the deployment in it that answers.
         openai_api_key: OPENAI_API_KEY, a key for api.openai.com, which becomes the course's cloud without Azure.
         openai_model: OPENAI_MODEL, the model there.
+        chat_login: CHAT_LOGIN, whether users of the chat application must log in.
+        chat_history: CHAT_HISTORY, whether the chat application keeps conversations on disk.
     """
 
     model: str = "course-large"
@@ -49,6 +51,8 @@ class Settings:
     azure_deployment: str | None = None
     openai_api_key: str | None = field(default=None, repr=False)
     openai_model: str = "gpt-4o-mini"
+    chat_login: bool = False
+    chat_history: bool = True
 
     @property
     def model_cache(self) -> Path:
@@ -78,6 +82,8 @@ class Settings:
             azure_deployment=found.get("AZURE_OPENAI_DEPLOYMENT"),
             openai_api_key=found.get("OPENAI_API_KEY"),
             openai_model=found.get("OPENAI_MODEL", cls.openai_model),
+            chat_login=_switch(found, "CHAT_LOGIN", cls.chat_login),
+            chat_history=_switch(found, "CHAT_HISTORY", cls.chat_history),
         )
 
 
@@ -109,6 +115,16 @@ def _port(found: Mapping[str, str], name: str) -> int | None:
     if not value.isdecimal() or not 1 <= int(value) <= 65535:  # noqa: PLR2004  # the range of TCP ports
         raise SettingsError(f"{name}={value!r} cannot be used: a port is a number from 1 to 65535. {_HINT}")
     return int(value)
+
+
+def _switch(found: Mapping[str, str], name: str, default: bool) -> bool:
+    words = {"on": True, "1": True, "true": True, "yes": True, "off": False, "0": False, "false": False, "no": False}
+    value = found.get(name)
+    if value is None:
+        return default
+    if value.lower() not in words:
+        raise SettingsError(f"{name}={value!r} cannot be used: it is either on or off. {_HINT}")
+    return words[value.lower()]
 
 
 def _address(found: Mapping[str, str], name: str) -> str | None:

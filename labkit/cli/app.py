@@ -9,13 +9,14 @@ from typing import Annotated
 
 import typer
 
-from labkit.cli import ask, course, health, machine, serve, simulate
+from labkit.cli import ask, chat, course, health, machine, serve, simulate
 
 _HELP = """Chat with Foundry Local on this machine, and learn how to build on it.
 
 [bold]Start here[/bold]
 
 labkit ask "Why do chat apps stream tokens?"   an answer, streamed
+labkit chat                                    the chat application, in the browser
 labkit start                                   the notebooks, in JupyterLab
 labkit doctor                                  what is wrong here, and the fix
 
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (ask, course, serve, simulate, health, machine):
+for module in (ask, chat, course, serve, simulate, health, machine):
     module.add_to(app)
 
 

@@ -47,6 +47,14 @@ class MonitorGroup(Mapping[str, Monitor]):
             monitor.subscribe(feed(router.vitals[name]))
         return group
 
+    def add(self, *monitors: Monitor) -> None:
+        """Takes more monitors in, such as those of backends that could not be reached earlier.
+
+        Args:
+            monitors: each with a name of its own; one that is known already is replaced.
+        """
+        self._monitors |= {monitor.name: monitor for monitor in monitors}
+
     def check(self) -> dict[str, Report]:
         """Checks all of them now, one after the other, in this thread."""
         return {name: monitor.check() for name, monitor in self.items()}

@@ -25,7 +25,7 @@ CLOUD_PRICE = Price(2.5, 10.0)  # USD for a million tokens; an example, since a 
 _CAN = ("json", "tools")
 _OPENAI = "https://api.openai.com/v1"
 
-_clouds: dict[tuple[str, str], Cloud] = {}
+_clouds: dict[tuple[str, str | Lab], Cloud] = {}
 _lock = threading.Lock()
 
 
@@ -100,12 +100,12 @@ def at(
     return Backend.of(lab, name, is_private=is_private, price=price, capabilities=capabilities)
 
 
-def simulated_cloud(profile: str = "cloud", model: str = "course-large") -> Backend:
+def simulated_cloud(profile: str = "cloud", model: str | Lab = "course-large") -> Backend:
     """Gives a simulated cloud as a backend; a process has one for each profile and model.
 
     Args:
         profile: how fast, how expensive and how generous it is.
-        model: the model that answers.
+        model: the model that answers, by alias or as a Lab.
 
     Raises:
         SimulatorError: the profile is not known.
@@ -135,7 +135,7 @@ def simulated(running: Cloud, name: str = "cloud", *, is_private: bool = False) 
     return Backend.of(running.lab, name, is_private=is_private, price=price, first_token_ms=first_token_ms)
 
 
-def simulation(profile: str = "cloud", model: str = "course-large") -> Cloud:
+def simulation(profile: str = "cloud", model: str | Lab = "course-large") -> Cloud:
     """Gives the running simulated cloud behind `simulated_cloud()`, with its request log.
 
     Args:

@@ -20,6 +20,7 @@ from labkit.ports import free_port
 
 _CALLS = "connect,sendto,sendmsg,sendmmsg"
 _COLD = ASK + "import labkit; lab = labkit.connect('course-small'); print(answer(lab.endpoint, lab.model) != '')"
+_LATER = 14  # seconds; what is known of waits for 9
 _DEAD_END = f"http://127.0.0.1:{free_port()}"
 _PROXIES = {
     name: _DEAD_END for upper in ("HTTP", "HTTPS", "ALL") for name in (f"{upper}_PROXY", f"{upper.lower()}_proxy")
@@ -36,9 +37,10 @@ def _own_port(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_bundled_model_starts_answers_and_ends_without_any_call_beyond_this_machine(tmp_path: Path) -> None:
     """Every connection and every packet of a cold process is traced: no look-up, no catalog, no telemetry.
 
-    The process runs without the variable CI, which would silence Foundry Local's telemetry by itself.
+    The process runs without the variable CI, which would silence Foundry Local's telemetry by itself, and it lives for
+    some seconds, because telemetry is collected first and sent later.
     """
-    trace = _traced(_COLD, tmp_path)
+    trace = _traced(f"{_COLD}; import time; time.sleep({_LATER})", tmp_path)
     assert any("/asset-gallery" in call for call in trace), (
         "the trace shows the loopback catalog, so it sees the runtime"
     )

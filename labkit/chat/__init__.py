@@ -1,0 +1,1 @@
+"""The chat application of the course: Chainlit in front, models behind, health and history beside."""
