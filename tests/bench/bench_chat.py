@@ -137,9 +137,7 @@ def load() -> None:
     print(f"the endpoint itself                                {statistics.median(bare):6.0f} {_p95(bare):6.0f}")
     print(f"through the application                            {statistics.median(times):6.0f} {_p95(times):6.0f}")
     print(f"added at p95: {added:.0f} ms (at most {MOST_ADDED_MS}); errors and cross-talk: {len(wrong)} of {asked}")
-    print(
-        f"processor time of the application: {1000 * cpu / asked:.0f} ms a question, {100 * cpu / seconds:.0f}% of a core"
-    )
+    print(f"processor time of the app: {1000 * cpu / asked:.0f} ms a question, {100 * cpu / seconds:.0f}% of a core")
     for line in wrong[:10]:
         print("  ", line)
 
