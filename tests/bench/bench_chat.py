@@ -31,7 +31,7 @@ from labkit.ports import free_port
 from labkit.streaming import astream
 
 USERS, ROUNDS = 50, 4
-CHATS, AT_ONCE = 1_000, 20
+WARM_UP, CHATS, AT_ONCE = 2_500, 1_000, 20  # chats; those of the last two minutes wait for their browsers
 STARTS = 5
 WAIT_MS, TOKEN_MS, TOKENS = 300, 30, 100
 STAGGER = 3.0  # seconds over which the users arrive
@@ -137,7 +137,8 @@ def load() -> None:
     print(f"the endpoint itself                                {statistics.median(bare):6.0f} {_p95(bare):6.0f}")
     print(f"through the application                            {statistics.median(times):6.0f} {_p95(times):6.0f}")
     print(f"added at p95: {added:.0f} ms (at most {MOST_ADDED_MS}); errors and cross-talk: {len(wrong)} of {asked}")
-    print(f"processor time of the app: {1000 * cpu / asked:.0f} ms a question, {100 * cpu / seconds:.0f}% of a core")
+    each, share = 1000 * cpu / asked, 100 * cpu / seconds
+    print(f"processor time of the application: {each:.0f} ms a question, {share:.0f}% of a core")
     for line in wrong[:10]:
         print("  ", line)
 
@@ -152,10 +153,10 @@ async def _all_chats(url: str) -> list[tuple[list[float], list[str]]]:
 
 
 def memory() -> None:
-    """1,000 chats, each opened, used for one question and closed like a tab."""
+    """1,000 chats after many others, each opened, used for one question and closed like a tab."""
     with tempfile.TemporaryDirectory() as home, cloud() as lab, application(lab, home) as program:
         server = _server(program)
-        asyncio.run(_many(program.url, AT_ONCE * 2))
+        asyncio.run(_many(program.url, WARM_UP))
         print("\nchats   memory, MB")
         for done in range(0, CHATS + 1, CHATS // 10):
             print(f"{done:5}   {server.memory_info().rss / _MB:6.1f}")
