@@ -60,11 +60,16 @@ def solved(path: Path) -> Any:
     return notebook
 
 
+def parsed(cell: Any) -> ast.Module:
+    """Gives the syntax tree of a code cell; that of an empty one for a cell that writes a file."""
+    return ast.parse("" if cell.source.startswith("%%writefile ") else cell.source)
+
+
 def names(notebook: Any) -> dict[str, Any]:
     """Gives what the import lines of a notebook define, for code that is run outside of it."""
     namespace: dict[str, Any] = {}
     for cell in code_cells(notebook):
-        imports = [node for node in ast.parse(cell.source).body if isinstance(node, ast.Import | ast.ImportFrom)]
+        imports = [node for node in parsed(cell).body if isinstance(node, ast.Import | ast.ImportFrom)]
         exec(compile(ast.Module(imports, []), "imports", "exec"), namespace)  # noqa: S102  # the course's own notebook
     return namespace
 

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 import pytest
-from course_notebooks import PATHS, code_cells, exercises_of, read, stub_cell
+from course_notebooks import PATHS, code_cells, exercises_of, parsed, read, stub_cell
 
 IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<file>[^)]+)\)")
 FORBIDDEN = {
@@ -60,7 +60,7 @@ def test_no_cell_prints_a_lesson(path: Path) -> None:
     calls = [
         node
         for cell in code_cells(read(path))
-        for node in ast.walk(ast.parse(cell.source))
+        for node in ast.walk(parsed(cell))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]
     lessons = [ast.unparse(call) for call in calls if call.args and all(isinstance(a, ast.Constant) for a in call.args)]
