@@ -14,6 +14,7 @@ from typing import Any
 Headers = Iterable[tuple[bytes, bytes]]
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)  # made once: json.dumps makes one a call
+_DEFAULT_ANSWER = 256  # tokens; Foundry Local reserves 2,048 for a request that names no limit, and then refuses it
 _CHARACTERS_PER_TOKEN = 3  # a cautious guess; English has about four
 _LIMITS = {  # the fields that limit an answer, by path; the first one is written where none was given
     "/v1/chat/completions": ("max_tokens", "max_completion_tokens"),
@@ -70,7 +71,7 @@ class Ask:
         Args:
             path: the route, which says how the fields are called.
             raw: the body as it came.
-            max_tokens: the longest answer that is allowed; it is asked for where the client named no limit.
+            max_tokens: the longest answer that is allowed.
 
         Raises:
             Refused: the body cannot be used.
@@ -130,15 +131,15 @@ def _no_number(name: str) -> None:
 
 
 def _limit(body: dict[str, Any], names: tuple[str, ...], most: int) -> int:
-    given = {name: body[name] for name in names if body.get(name) is not None}
+    given: dict[str, int] = {name: body[name] for name in names if body.get(name) is not None}
     for name, value in given.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise _bad(f"`{name}` must be a whole number of at least 1.", name)
         if value > most:
             raise _bad(f"`{name}` is {value if value < 1 << 63 else 'huge'}, and {most} is allowed.", name)
     if not given:
-        body[names[0]] = most
-    return max(given.values(), default=most)
+        body[names[0]] = given[names[0]] = min(most, _DEFAULT_ANSWER)
+    return max(given.values())
 
 
 def _write(body: dict[str, Any]) -> bytes:

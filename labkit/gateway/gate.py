@@ -150,21 +150,21 @@ class Gate:
         """Runs in this thread until SIGINT or SIGTERM, and then lets running answers end.
 
         Args:
-            ready: is called once the port is open; it may say where.
+            ready: is called once requests are answered; it may say where.
         """
         with self.monitor:
-            ready(self)
-            self._run()
+            self._run(lambda: ready(self))
 
-    def _run(self) -> None:
+    def _run(self, ready: Callable[[], None] = lambda: None) -> None:
         with asyncio.Runner() as runner:
-            runner.run(self._serve())
+            runner.run(self._serve(ready))
 
-    async def _serve(self) -> None:
+    async def _serve(self, ready: Callable[[], None]) -> None:
         serving = asyncio.ensure_future(self._server.serve(sockets=[self._socket]))
         while not (self._server.started or serving.done()):
             await asyncio.sleep(0.001)
         self._started.set()
+        ready()
         try:
             await serving
         finally:
@@ -205,7 +205,7 @@ def serve(lab: Lab, *, ready: Callable[[Gate], None], rules: Rules, keys: KeyRin
 
     Args:
         lab, rules, keys: as for `run()`.
-        ready: is called once the port is open; it may say where.
+        ready: is called once requests are answered; it may say where.
         door: where it listens.
 
     Raises:

@@ -76,12 +76,18 @@ class Connection(HttpToolsProtocol):
         self._stop_timer()
         if self.transport.is_closing():
             return
-        if status is not None and (self.cycle is None or self.cycle.response_complete):
+        if status is not None and self._can_answer():
             self.transport.write(_answer(status, reason))
         self.transport.close()
         entry = self.gateway.open(self.client)
         entry.status, entry.ending = status or 0, reason
         self.gateway.close(entry)
+
+    def _can_answer(self) -> bool:
+        """Says whether an answer now would be understood as the one to the request that is refused."""
+        if self.cycle is None or self.cycle.response_complete:
+            return True
+        return not self.cycle.response_started and not self.pipeline
 
     def _await_head(self) -> None:
         if self._timer is None:
