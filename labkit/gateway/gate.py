@@ -129,6 +129,7 @@ class Gate:
         Raises:
             GatewayError: it does not start.
         """
+        _warm_up()
         self.monitor.start()
         self._thread.start()
         if not self._started.wait(_PATIENCE):
@@ -152,6 +153,7 @@ class Gate:
         Args:
             ready: is called once requests are answered; it may say where.
         """
+        _warm_up()
         with self.monitor:
             self._run(lambda: ready(self))
 
@@ -214,6 +216,11 @@ def serve(lab: Lab, *, ready: Callable[[Gate], None], rules: Rules, keys: KeyRin
     """
     with suppress(KeyboardInterrupt):
         Gate(lab, keys, rules, door, Journal(sys.stdout)).run(ready)
+
+
+def _warm_up() -> None:
+    # The monitor's first check imports it, and while Python reads a module for a second it answers nobody.
+    import openai  # noqa: F401
 
 
 def _listen(door: Door) -> socket:
