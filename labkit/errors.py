@@ -17,6 +17,7 @@
     |   +-- NotOpenAI            something answers, but it speaks another language
     |   +-- Unauthorised         the server refuses the API key
     +-- SimulatorError           the simulated cloud was given a value that it cannot use
+    +-- GatewayError             the gateway was given a rule, a key or an address that it cannot use
     +-- HealthError              a health check was given a value that it cannot use
     +-- RoutingError             a request could not be routed
     |   +-- PolicyError          rules that contradict each other, or that name what does not exist
@@ -198,6 +199,10 @@ class Unauthorised(EndpointError):
 
 class SimulatorError(LabkitError):
     """The simulated cloud was given a profile, a fault or a file that it cannot use."""
+
+
+class GatewayError(LabkitError):
+    """The gateway was given a rule, a key, a file or an address that it cannot use."""
 
 
 class HealthError(LabkitError):

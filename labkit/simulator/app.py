@@ -15,12 +15,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
 from labkit.errors import SimulatorError
+from labkit.limits import Limits
 from labkit.simulator import wire
 from labkit.simulator.ask import Ask, Refused, text_of
 from labkit.simulator.delivery import Delivery
 from labkit.simulator.fault import Fault, Faults, find_fault
 from labkit.simulator.journal import Journal, Request
-from labkit.simulator.limits import Limits
 from labkit.simulator.line import ClientLeft, Line, Receive, Scope, Send
 from labkit.simulator.profile import Profile
 from labkit.simulator.upstream import Upstream
@@ -46,7 +46,7 @@ class App:
     def __init__(self, upstream: Upstream, profile: Profile, faults: Faults, seed: int = 0) -> None:
         self.upstream, self.profile, self.faults, self.seed = upstream, profile, faults, seed
         self.journal = Journal()
-        self.limits = Limits(profile)
+        self.limits = Limits(profile.requests_per_minute, profile.tokens_per_minute)
         self._lines: set[Line] = set()
         self.epoch: float | None = None
         self._router = Router(

@@ -11,11 +11,11 @@ from contextlib import aclosing
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from labkit.limits import Headers, retry_headers
 from labkit.simulator import wire
 from labkit.simulator.ask import Ask, Refused
 from labkit.simulator.fault import Fault
 from labkit.simulator.journal import Request
-from labkit.simulator.limits import Headers, retry_headers
 from labkit.simulator.line import Line
 from labkit.simulator.upstream import Piece
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any
 
-from labkit.simulator.limits import Headers
+from labkit.limits import Headers
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]

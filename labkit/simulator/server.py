@@ -7,7 +7,6 @@ broken network does, and an end within a second.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
 import select
@@ -19,8 +18,8 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from labkit.errors import LabkitError, PortInUse, SimulatorError
-from labkit.ports import holder
+from labkit.errors import SimulatorError
+from labkit.ports import listen
 from labkit.simulator.line import EXTENSION, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
     from labkit.simulator.app import App
 
-_LOOPBACK = "127.0.0.1"
 _KEEP_ALIVE = 75  # seconds; clients let go of idle connections earlier, so one that stays open is their doing
 _BACKLOG = 1_024  # connections that may wait to be accepted
 _MILLISECOND = 0.001  # seconds
@@ -170,23 +168,12 @@ class _Joining:
 
 
 def _listen(port: int) -> socket.socket:
-    # The protocol is named because asyncio turns Nagle's algorithm off only for sockets that say TCP; with it on, a
-    # small write waits up to 40 ms for the acknowledgement of the one before.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    if os.name == "posix":  # on Windows the option would let two servers share the port
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((_LOOPBACK, port))
+        return listen(port)
     except (OSError, OverflowError) as error:
-        listener.close()
-        raise _unusable(port, error) from None
-    return listener
-
-
-def _unusable(port: int, error: Exception) -> LabkitError:
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return PortInUse(port, holder(port) or "another program")
-    return SimulatorError(f"Port {port} cannot be used: {error}. Leave the port out, and a free one is chosen.")
+        raise SimulatorError(
+            f"Port {port} cannot be used: {error}. Leave the port out, and a free one is chosen."
+        ) from None
 
 
 def _config(app: App) -> Config:

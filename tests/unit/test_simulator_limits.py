@@ -8,8 +8,8 @@ import pytest
 from openai import RateLimitError
 
 from labkit import simulator
+from labkit.limits import go_duration
 from labkit.simulator import Cloud, Profile, VirtualClock
-from labkit.simulator.limits import go_duration
 
 HELLO = [{"role": "user", "content": "one two three"}]  # six tokens
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from labkit.simulator.profile import Profile
-
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -64,14 +62,15 @@ class Refusal:
 
 
 class Limits:
-    """The limits of one server.
+    """The limits of one server, or of one of its users.
 
     Args:
-        profile: where the limits stand.
+        requests: a minute, at most; None sets no limit.
+        tokens: a minute, at most; None sets no limit.
     """
 
-    def __init__(self, profile: Profile) -> None:
-        limits = {"requests": profile.requests_per_minute, "tokens": profile.tokens_per_minute}
+    def __init__(self, requests: int | None, tokens: int | None) -> None:
+        limits = {"requests": requests, "tokens": tokens}
         self._buckets = [_Bucket(name, limit) for name, limit in limits.items() if limit is not None]
 
     def admit(self, tokens: int, model: str, now: float) -> Refusal | None:
