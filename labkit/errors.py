@@ -7,6 +7,8 @@
     +-- RuntimeUnavailable       Foundry Local itself could not be started
     +-- KernelNotWritable        the Jupyter kernel cannot be registered in this environment
     +-- NotebookNotFound         there is no such notebook here
+    +-- DemoNotFound             the page of the WebGPU demo is not here
+    +-- DemoNotMeasured          the page of the WebGPU demo gave no figures
     +-- LaunchFailed             a program that was to be opened in the browser does not start
     +-- ModelError
     |   +-- ModelNotFound        nobody knows this alias or id
@@ -109,6 +111,21 @@ class KernelNotWritable(LabkitError):
 
 class NotebookNotFound(LabkitError):
     """There is no such notebook here."""
+
+
+class DemoNotFound(LabkitError):
+    """The page of the WebGPU demo is not here."""
+
+
+class DemoNotMeasured(LabkitError):
+    """The page of the WebGPU demo gave no figures.
+
+    Args:
+        what: what happened.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The page was not measured: {what}. Open it with `labkit webgpu` and look at what it says.")
 
 
 class LaunchFailed(LabkitError):

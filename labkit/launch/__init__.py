@@ -3,5 +3,6 @@
 from labkit.launch.chat_app import chat
 from labkit.launch.port import choose_port
 from labkit.launch.program import Program
+from labkit.launch.webgpu_demo import webgpu
 
-__all__ = ["Program", "chat", "choose_port"]
+__all__ = ["Program", "chat", "choose_port", "webgpu"]

@@ -1,4 +1,4 @@
-"""The commands `python -m labkit.training train | export | evaluate`."""
+"""The commands `python -m labkit.training train | export | evaluate | digits`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ from rich.markdown import Markdown
 from labkit.training import baseline, card, evaluate, export
 from labkit.training import corpus as corpora
 from labkit.training.curriculum import Curriculum
+from labkit.training.digits import data as digits_data
+from labkit.training.digits import export as digits_export
+from labkit.training.digits import strokes
+from labkit.training.digits import train as digits_train
 from labkit.training.recipe import RECIPES, Recipe
 from labkit.training.train import Trainer
 
-app = typer.Typer(help="Make and measure the bundled chat models.", no_args_is_help=True)
+app = typer.Typer(help="Make and measure the bundled models.", no_args_is_help=True)
 console = Console()
 
 
@@ -73,6 +77,19 @@ def evaluate_command(
     if not quick:
         text = card.text(recipe, curriculum, making(recipe, runs / model), result, beside)
         (export.MODELS / model / card.NAME).write_text(text, encoding="utf-8")
+
+
+@app.command("digits")
+def digits_command(threads: Annotated[int, typer.Option(help="CPU threads.")] = 2) -> None:
+    """Train, measure and write the digit classifier of the browser."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(threads)
+    split = digits_data.load(digits_train.SEED)
+    network = digits_train.train(split)
+    held_out = digits_train.accuracy(network, digits_data.plain(split.held_images), split.held_digits)
+    drawn = digits_train.accuracy(network, *strokes.drawings(strokes.DRAWN, digits_train.SEED + 1))
+    digits_export.write(network, split, held_out, drawn)
+    console.print(f"Held-out digits: {held_out:.1%}. Drawings: {drawn:.1%}. Written to {digits_export.FOLDER}")
 
 
 def sound_corpus() -> corpora.Corpus:
