@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from ipaddress import ip_address
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,7 +65,8 @@ def _gateway(  # noqa: PLR0917  # Typer calls it by names
     tls_cert: Annotated[Path | None, typer.Option(help="PEM file with the certificate.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file with its private key.")] = None,
     behind_proxy: Annotated[
-        list[str] | None, typer.Option(help="Address of a proxy that does TLS; repeat for more.", show_default=False)
+        list[str] | None,
+        typer.Option(help="Address or network of a proxy that does TLS; repeat for more.", show_default=False),
     ] = None,
     requests: Annotated[int, typer.Option(min=1, help="Requests a minute, for each key.")] = 60,
     tokens: Annotated[int, typer.Option(min=1, help="Tokens a minute, for each key.")] = 60_000,
@@ -86,9 +87,9 @@ def _gateway(  # noqa: PLR0917  # Typer calls it by names
 
 def _proxy(address: str) -> str:
     try:
-        return str(ip_address(address))
+        return str(ip_network(address))
     except ValueError:
-        raise typer.BadParameter(f"{address!r} is no IP address", param_hint="--behind-proxy") from None
+        raise typer.BadParameter(f"{address!r} is no IP address or network", param_hint="--behind-proxy") from None
 
 
 def _announce(gate: Gate) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateways import GENEROUS, Guarded, chat, eventually, guarded
+from gateways import GENEROUS, Guarded, chat, eventually, guarded, make_certificate
 
 from labkit.client import Lab
 from labkit.gateway import KeyRing, Rules
@@ -390,17 +390,6 @@ def test_tls_files_make_it_https(tmp_path: Path) -> None:
                 assert wrapped.version() in ("TLSv1.2", "TLSv1.3")
                 wrapped.sendall(head(secure, "GET /v1/models HTTP/1.1", "Connection: close"))
                 assert wrapped.recv(4096).startswith(b"HTTP/1.1 200")
-
-
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """Makes a certificate for 127.0.0.1 that nobody else knows."""
-    import subprocess
-
-    certificate, private = folder / "cert.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
-    subprocess.run([*command, *names, "-keyout", private, "-out", certificate], check=True, capture_output=True)
-    return certificate, private
 
 
 def test_it_all_ends_in_time(there: Guarded) -> None:

@@ -54,7 +54,7 @@ def test_mistakes_are_told_with_the_remedy(terminal: Terminal) -> None:
         "Error: Nobody called 'bob' has a key. `labkit gateway keys list` shows who has.",
     )
     assert "unencrypted" in terminal.type("gateway", "--host", "0.0.0.0").err  # noqa: S104  # that is the point
-    assert "no IP address" in terminal.type("gateway", "--behind-proxy", "nginx").err
+    assert "no IP address or network" in terminal.type("gateway", "--behind-proxy", "nginx").err
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
