@@ -26,7 +26,7 @@ _STEADY = Profile("steady", first_token=Latency(200), inter_token=Latency(30))
 _PIECES = 5  # a stream of sixty tokens has at least so many
 _PATIENCE = 10.0  # seconds until the cloud has noticed that its client left
 _SHOWN = 160  # characters
-_LONG = "Explain this word by word, please: " + "token " * 120
+_LONG = "Why do chat apps stream tokens? " * 20
 
 _HEAD = """
 import chainlit as cl
