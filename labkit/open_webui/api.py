@@ -153,7 +153,7 @@ class OpenWebUI:
         return [str(entry["id"]) for entry in listed or ()]
 
     def ask(self, model: str, question: str, **options: Any) -> str:
-        """Asks a model through Open WebUI, and gives the whole answer.
+        """Asks a model through Open WebUI as its page does, and gives the whole answer.
 
         Args:
             model: its id.
@@ -164,7 +164,9 @@ class OpenWebUI:
             EndpointUnreachable: nothing answers.
             OpenWebUIRefused: the model is unknown, or the server behind it refuses.
         """
-        body = {"model": model, "messages": [{"role": "user", "content": question}], "stream": False, **options}
+        messages = [{"role": "user", "content": question}]
+        # With a session Open WebUI adds to a request all that it adds for its page, such as tools.
+        body = {"model": model, "messages": messages, "stream": False, "session_id": "labkit", **options}
         said = self._ask("POST", "/api/chat/completions", body, _CHAT_TIMEOUT)
         choices = _member(said, "choices")
         return str(choices[0]["message"]["content"] or "") if choices else ""

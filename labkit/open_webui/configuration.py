@@ -19,6 +19,8 @@ ADMIN = "admin@localhost"  # Open WebUI's own name for the account of an install
 _MOST_TOKENS = 1_024  # for one answer, where the model has room for it
 _SHARE = 4  # an answer may take this part of the model's context; the rest is for the conversation
 
+_CAPABILITIES = {"builtin_tools": False, "code_interpreter": False, "vision": False}
+_INTERFACE = {"showChangelog": False}
 OFF, ON = "False", "True"  # Open WebUI compares with "true", in any case
 
 
@@ -86,12 +88,14 @@ class Configuration:
 
     def _model(self) -> list[Variable]:
         bundled = find_bundled(self.lab.model)
+        model = bundled.id if bundled else self.lab.model  # its list shows no aliases
         limit = "without a limit Foundry Local reserves 2,048 tokens for each answer, more than small models hold"
+        tools = "its page offers the model tools of its own, whose descriptions take thousands of tokens"
         return [
-            Variable(
-                "DEFAULT_MODELS", bundled.id if bundled else self.lab.model, "the model that a new chat begins with"
-            ),
-            Variable("DEFAULT_MODEL_PARAMS", json.dumps({"max_tokens": most_tokens(self.lab)}), limit),
+            Variable("DEFAULT_MODELS", model, "the model that a new chat begins with"),
+            Variable("DEFAULT_MODEL_PARAMS", json.dumps(model_params(self.lab)), limit),
+            Variable("DEFAULT_MODEL_METADATA", json.dumps({"capabilities": _CAPABILITIES}), tools),
+            Variable("DEFAULT_INTERFACE_SETTINGS", json.dumps(_INTERFACE), "it opens with the chat, not with its news"),
             Variable("ENABLE_TITLE_GENERATION", OFF, "each of these asks the model again after every answer"),
             Variable("ENABLE_TAGS_GENERATION", OFF),
             Variable("ENABLE_FOLLOW_UP_GENERATION", OFF),
@@ -113,6 +117,17 @@ class Configuration:
             Variable("ENABLE_API_KEYS", ON, "for `labkit open-webui check`, which needs one here"),
             secret,
         ]
+
+
+def model_params(lab: Lab) -> dict[str, int | float]:
+    """Gives what Open WebUI adds to each request.
+
+    Args:
+        lab: the model.
+    """
+    limit: dict[str, int | float] = {"max_tokens": most_tokens(lab)}
+    # Small models wander off where the draw is free, and Open WebUI leaves it free.
+    return {**limit, "temperature": 0} if find_bundled(lab.model) else limit
 
 
 def most_tokens(lab: Lab) -> int:

@@ -24,6 +24,13 @@ _LIST_TIMEOUT, _CHAT_TIMEOUT = 5.0, 120.0  # seconds
 _LOST = "Open WebUI: Server Connection Error"
 _OPEN = ("/health", "/ready", "/api/version", "/api/config", "/api/v1/auths/signin")  # doors without a key
 
+_WORDS = "Keeps what a person wants to remember, and finds it again by a word, a date or a place that came with it."
+_TOOL_COUNT = 40  # about as many as the page of the real one offers
+_TOOLS = [
+    {"type": "function", "function": {"name": f"tool_{n}", "description": _WORDS, "parameters": {"type": "object"}}}
+    for n in range(_TOOL_COUNT)
+]
+
 Answer = tuple[int, Any]
 
 
@@ -50,6 +57,8 @@ class Simulated:
         self._is_enabled = variables.get("ENABLE_OPENAI_API", "true").lower() == "true"
         self._wants_login = variables.get("WEBUI_AUTH", "true").lower() == "true"
         self._params = json.loads(variables.get("DEFAULT_MODEL_PARAMS", "{}"))
+        capabilities = json.loads(variables.get("DEFAULT_MODEL_METADATA", "{}")).get("capabilities", {})
+        self._tools = _TOOLS if capabilities.get("builtin_tools", True) else []
         self._token = secrets.token_urlsafe()
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -105,9 +114,15 @@ class Simulated:
         try:
             self._let_in("", key)
             number = self._find(str(body.get("model")))
-            return self._pass_on(number, {**self._params, **body})
+            return self._pass_on(number, self._completed(body))
         except _Refusal as refusal:
             return refusal.answer
+
+    def _completed(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Adds what Open WebUI adds, and takes out what only Open WebUI understands."""
+        sent = {name: value for name, value in body.items() if name != "session_id"}
+        tools = {"tools": self._tools} if self._tools and "session_id" in body else {}
+        return {**self._params, **tools, **sent}
 
     def _let_in(self, path: str, key: str | None) -> None:
         if path not in _OPEN and key != self._token:

@@ -16,7 +16,7 @@ from labkit.open_webui.api import port_of
 from labkit.open_webui.files import HOST
 
 _RESTART = "and start Open WebUI again (`labkit open-webui`, or `docker compose up -d` in its folder)."
-_BUDGET = re.compile(r"requires (\d+) total tokens .*maximum context length of (\d+)")
+_BUDGET = re.compile(r"\((\d+) input \+ (\d+) output\).*maximum context length of (\d+)")
 _STATUS = re.compile(r"HTTP Error: (\d+)")
 
 
@@ -181,8 +181,7 @@ def no_answer(lab: Lab, status: int, detail: str, max_tokens: int) -> Trouble:
     """
     lowered = detail.lower()
     if "context length" in lowered or "total tokens" in lowered:
-        fix = f"""Set DEFAULT_MODEL_PARAMS='{{"max_tokens": {max_tokens}}}', {_RESTART}"""
-        return Trouble("no-token-limit", _too_long(lab, detail), fix)
+        return _too_long(lab, detail, max_tokens)
     if "must be loaded" in lowered or "not loaded" in lowered:
         fix = f'Load it: `labkit ask --model {alias_of(lab.model)} "Hello"`.'
         return Trouble("not-loaded", f"{lab.model} is listed, but not in memory", fix)
@@ -193,12 +192,18 @@ def no_answer(lab: Lab, status: int, detail: str, max_tokens: int) -> Trouble:
     return Trouble("chat-failed", f"the chat failed (HTTP {status}): {detail}", fix)
 
 
-def _too_long(lab: Lab, detail: str) -> str:
+def _too_long(lab: Lab, detail: str, max_tokens: int) -> Trouble:
     counted = _BUDGET.search(detail)
     if counted is None:
-        return f"the answer may be longer than {lab.model} can hold: {detail}"
-    needed, holds = (f"{int(number):,}" for number in counted.groups())
-    return f"no limit was set for the answer: with it the request needs {needed} tokens, and {lab.model} holds {holds}"
+        return Trouble("too-long", f"{lab.model} cannot hold the request: {detail}", "Shorten it, or begin a new chat.")
+    prompt, answer, holds = map(int, counted.groups())
+    if prompt > holds - max_tokens:
+        fix = f"""Set DEFAULT_MODEL_METADATA='{{"capabilities": {{"builtin_tools": false}}}}', {_RESTART}"""
+        found = f"a short question became {prompt:,} tokens, because Open WebUI adds its own tools"
+        return Trouble("page-tools", f"{found}; {lab.model} holds {holds:,}", fix)
+    fix = f"""Set DEFAULT_MODEL_PARAMS='{{"max_tokens": {max_tokens}}}', {_RESTART}"""
+    found = f"no limit was set for the answer, so {answer:,} tokens are reserved for it"
+    return Trouble("no-token-limit", f"{found}; {lab.model} holds {holds:,}", fix)
 
 
 def _set_address(url: str) -> str:

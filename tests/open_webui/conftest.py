@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from playwright.sync_api import Browser, sync_playwright
 import labkit
 from labkit import open_webui
 from labkit.client import Lab
+from labkit.exercises.recorder import Recorder
 from labkit.launch import Program
 from labkit.open_webui import Installation, OpenWebUI
 from labkit.ports import free_port
@@ -43,9 +45,16 @@ def installation(home: Path) -> Installation:
 
 
 @pytest.fixture(scope="session")
-def lab(home: Path) -> Lab:
+def recorder(home: Path) -> Iterator[Recorder]:
+    """Gives the real runtime, with somebody who writes down what it is asked."""
+    with Recorder(labkit.connect("course-small").endpoint) as between:
+        yield between
+
+
+@pytest.fixture(scope="session")
+def lab(recorder: Recorder) -> Lab:
     """Gives a model on the real runtime."""
-    return labkit.connect("course-small")
+    return replace(labkit.connect("course-small"), endpoint=recorder.endpoint)
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,8 @@ def test_it_was_told_what_the_configuration_says(api: OpenWebUI, lab: Lab) -> No
     assert switches["enable_version_update_check"] is False
     assert switches["enable_direct_connections"] is False
     assert api._ask("GET", "/ollama/config")["ENABLE_OLLAMA_API"] is False
+    (listed,) = [model for model in api._ask("GET", "/api/models")["data"] if model["id"] == lab.model]
+    assert listed["info"]["meta"]["capabilities"]["builtin_tools"] is False
 
 
 def test_it_listens_on_this_machine_only(program: Program) -> None:
@@ -55,9 +57,11 @@ def test_it_connects_to_nobody_else(program: Program, lab: Lab) -> None:
 
 def test_a_chat_streams_through_it(api: OpenWebUI, lab: Lab) -> None:
     """Token by token, with a finish reason."""
-    answer = stream(api.lab(lab.model), "What is a token?", temperature=0, max_tokens=60)
+    through = api.lab(lab.model)
+    answer = stream(through, "What is a token?", temperature=0, max_tokens=60)
     assert len(list(answer)) > 5
     assert answer.finish_reason == "stop"
+    through.client.close()
 
 
 @pytest.mark.parametrize(
@@ -100,8 +104,8 @@ SCENES: dict[str, Callable[[OpenWebUI, Lab], object]] = {
     "the limit that was set": lambda api, lab: len(api.ask(lab.model, "What is a token?", temperature=0)) > 20,
     "an answer that is too long": lambda api, lab: api.ask(lab.model, "Hello", max_tokens=2048),
     "an unknown model": lambda api, lab: api.ask("llama3", "Hello"),
-    "no key": lambda api, lab: OpenWebUI(api.url).models(),
-    "a wrong key": lambda api, lab: OpenWebUI(api.url, "wrong").models(),
+    "no key": lambda api, lab: _models(api.url, None),
+    "a wrong key": lambda api, lab: _models(api.url, "wrong"),
     "a silent server": lambda api, lab: (api.connect_to("http://127.0.0.1:9/v1"), api.models()),
     "a silent server, asked": lambda api, lab: (api.connect_to("http://127.0.0.1:9/v1"), api.offered_by(0)),
     "an address without /v1": lambda api, lab: (api.connect_to(lab.endpoint[:-3]), api.offered_by(0)),
@@ -123,6 +127,11 @@ def test_the_simulated_one_behaves_like_the_real_one(
 ) -> None:
     """What notebook 07 shows without Open WebUI is what it shows with it."""
     assert _outcome(SCENES[scene], simulated, lab) == _outcome(SCENES[scene], api, lab)
+
+
+def _models(url: str, key: str | None) -> object:
+    with OpenWebUI(url, key) as page:
+        return page.models()
 
 
 def _outcome(scene: Callable[[OpenWebUI, Lab], object], api: OpenWebUI, lab: Lab) -> object:

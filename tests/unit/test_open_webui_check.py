@@ -62,7 +62,8 @@ def test_the_check_sets_no_limit_of_its_own(small: Lab, ui: Simulated) -> None:
     """It asks as the page asks, else it would pass where people fail."""
     check(small, ui.url)
     (chat,) = [body for path, body in ui.requests if path == "/api/chat/completions"]
-    assert "max_tokens" not in chat
+    assert not {"max_tokens", "temperature"} & set(chat)
+    assert "session_id" in chat
 
 
 def test_an_alias_is_enough(small: Lab, ui: Simulated) -> None:
@@ -203,7 +204,16 @@ def test_without_a_limit_a_small_model_refuses_every_question(small: Lab) -> Non
     with Simulated(set_up(small, DEFAULT_MODEL_PARAMS=None)) as ui:
         report = check(small, ui.url)
     assert_trouble(report, 3, "no-token-limit", """DEFAULT_MODEL_PARAMS='{"max_tokens": 256}'""")
+    assert "2,048 tokens are reserved" in report.decisive.output
     assert "holds 1,024" in report.decisive.output
+    assert "search_options.cc" not in report.decisive.output
+
+
+def test_the_tools_of_the_page_are_too_much_for_a_small_model(small: Lab) -> None:
+    """They come with every question that is typed into the page, so the check asks as the page does."""
+    with Simulated(set_up(small, DEFAULT_MODEL_METADATA=None)) as ui:
+        report = check(small, ui.url)
+    assert_trouble(report, 3, "page-tools", "DEFAULT_MODEL_METADATA=", '"builtin_tools": false')
     assert "search_options.cc" not in report.decisive.output
 
 
@@ -242,9 +252,11 @@ def test_an_empty_answer_is_no_answer(small: Lab) -> None:
 
 def test_a_chat_through_open_webui_streams(small: Lab, api: OpenWebUI) -> None:
     """What reads streams from Foundry Local reads them from there as well."""
-    answer = stream(api.lab(small.model), "What is a token?", temperature=0)
+    through = api.lab(small.model)
+    answer = stream(through, "What is a token?", temperature=0, max_tokens=60)
     assert len(list(answer)) > 5
     assert answer.finish_reason == "stop"
+    through.client.close()
 
 
 def test_what_open_webui_says_reaches_its_caller(ui: Simulated, api: OpenWebUI) -> None:

@@ -68,7 +68,8 @@ def test_the_settings_suit_a_small_model(tmp_path: Path) -> None:
         "ENABLE_PERSISTENT_CONFIG",
         "WEBUI_AUTH",
     }
-    assert json.loads(variables["DEFAULT_MODEL_PARAMS"] or "") == {"max_tokens": 256}
+    assert json.loads(variables["DEFAULT_MODEL_PARAMS"] or "") == {"max_tokens": 256, "temperature": 0}
+    assert "false" in (variables["DEFAULT_MODEL_METADATA"] or "")
     assert variables["DEFAULT_MODELS"] == "course-large:1"
 
 
@@ -138,5 +139,5 @@ def test_docker_compose_understands_both_files(network: Network, tmp_path: Path)
     read = yaml.safe_load(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
     service = read["services"]["open-webui"]
     assert service["ports"] == ["127.0.0.1:3001:8080/tcp"]
-    assert service["environment"]["DEFAULT_MODEL_PARAMS"] == '{"max_tokens": 256}'
+    assert service["environment"]["DEFAULT_MODEL_PARAMS"] == '{"max_tokens": 256, "temperature": 0}'
     assert read["services"]["open-webui-host"]["environment"]["PORT"] == "3001"
