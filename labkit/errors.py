@@ -10,6 +10,9 @@
     +-- DemoNotFound             the page of the WebGPU demo is not here
     +-- DemoNotMeasured          the page of the WebGPU demo gave no figures
     +-- LaunchFailed             a program that was to be opened in the browser does not start
+    +-- OpenWebUIError           Open WebUI cannot be installed or asked
+    |   +-- OpenWebUIMissing     it is not installed on this machine
+    |   +-- OpenWebUIRefused     it runs, and turns a request down
     +-- ModelError
     |   +-- ModelNotFound        nobody knows this alias or id
     |   +-- ModelDamaged         weights that labkit ships are damaged
@@ -144,6 +147,42 @@ class LaunchFailed(LabkitError):
         super().__init__(
             f"{name} did not start: {what}. It said:{quoted}\nThe whole log is in {log}. "
             "`labkit doctor` looks for what is wrong on this machine."
+        )
+
+
+class OpenWebUIError(LabkitError):
+    """Open WebUI cannot be installed or asked."""
+
+
+class OpenWebUIMissing(OpenWebUIError):
+    """Open WebUI is not installed on this machine.
+
+    Args:
+        folder: where its environment would be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(
+            f"Open WebUI is not installed in {folder}. Install it with `labkit open-webui install` (about 3 GB, once). "
+            "With Docker you need not: `labkit open-webui files`, then `docker compose up -d` in the folder open-webui."
+        )
+
+
+class OpenWebUIRefused(OpenWebUIError):
+    """Open WebUI runs, and turns a request down.
+
+    Args:
+        what: the request, such as `GET /api/models`.
+        status: the HTTP status.
+        detail: what Open WebUI said.
+    """
+
+    def __init__(self, what: str, status: int, detail: str) -> None:
+        self.status = status
+        self.detail = detail
+        super().__init__(
+            f"Open WebUI refused {what} (HTTP {status}): {detail}. `labkit open-webui check` looks for the cause."
         )
 
 

@@ -36,6 +36,10 @@ class Settings:
         azure_deployment: AZURE_OPENAI_DEPLOYMENT, the deployment in it that answers.
         openai_api_key: OPENAI_API_KEY, a key for api.openai.com, which becomes the course's cloud without Azure.
         openai_model: OPENAI_MODEL, the model there.
+        open_webui_url: OPEN_WEBUI_URL, where Open WebUI is looked for.
+        open_webui_key: OPEN_WEBUI_API_KEY, an API key of Open WebUI; needed where people must sign in.
+        open_webui_env: OPEN_WEBUI_ENV, the folder of Open WebUI's own Python environment, of about 3 GB;
+            `open-webui/env` in the folder of labkit when not set.
         chat_login: CHAT_LOGIN, whether users of the chat application must log in.
         chat_history: CHAT_HISTORY, whether the chat application keeps conversations on disk.
     """
@@ -51,6 +55,9 @@ class Settings:
     azure_deployment: str | None = None
     openai_api_key: str | None = field(default=None, repr=False)
     openai_model: str = "gpt-4o-mini"
+    open_webui_url: str = "http://127.0.0.1:3000"
+    open_webui_key: str | None = field(default=None, repr=False)
+    open_webui_env: Path | None = None
     chat_login: bool = False
     chat_history: bool = True
 
@@ -76,12 +83,15 @@ class Settings:
             api_key=found.get("API_KEY", cls.api_key),
             foundry_port=_port(found, "FOUNDRY_PORT") or cls.foundry_port,
             catalog_url=_catalog(found, "FOUNDRY_CATALOG_URL") or cls.catalog_url,
-            home=Path(found["LABKIT_HOME"]).expanduser().absolute() if "LABKIT_HOME" in found else _default_home(),
+            home=_folder(found, "LABKIT_HOME") or _default_home(),
             azure_endpoint=_address(found, "AZURE_OPENAI_ENDPOINT"),
             azure_api_key=found.get("AZURE_OPENAI_API_KEY"),
             azure_deployment=found.get("AZURE_OPENAI_DEPLOYMENT"),
             openai_api_key=found.get("OPENAI_API_KEY"),
             openai_model=found.get("OPENAI_MODEL", cls.openai_model),
+            open_webui_url=_address(found, "OPEN_WEBUI_URL") or cls.open_webui_url,
+            open_webui_key=found.get("OPEN_WEBUI_API_KEY"),
+            open_webui_env=_folder(found, "OPEN_WEBUI_ENV"),
             chat_login=_switch(found, "CHAT_LOGIN", cls.chat_login),
             chat_history=_switch(found, "CHAT_HISTORY", cls.chat_history),
         )
@@ -106,6 +116,10 @@ def _default_home() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("labkit")
+
+
+def _folder(found: Mapping[str, str], name: str) -> Path | None:
+    return Path(found[name]).expanduser().absolute() if name in found else None
 
 
 def _port(found: Mapping[str, str], name: str) -> int | None:

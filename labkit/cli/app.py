@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from labkit.cli import ask, chat, course, gateway, health, machine, serve, simulate, webgpu
+from labkit.cli import ask, chat, course, gateway, health, machine, open_webui, serve, simulate, webgpu
 
 _HELP = """Chat with Foundry Local on this machine, and learn how to build on it.
 
@@ -31,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (ask, chat, webgpu, course, serve, gateway, simulate, health, machine):
+for module in (ask, chat, open_webui, webgpu, course, serve, gateway, simulate, health, machine):
     module.add_to(app)
 
 
