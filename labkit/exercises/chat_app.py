@@ -71,6 +71,9 @@ def q1(stream_app: str) -> Verdict:
     pieces = len(exchange.answers[-1].pieces)
     if pieces < _PIECES:
         return Wrong("an answer in many pieces, each shown when it comes", f"an answer in {pieces or 1} piece(s)")
+    if exchange.answers[-1].whole_at is None:
+        expected = "a message that is completed with `await reply.send()`"
+        return Wrong(expected, "an open stream. Perhaps your code raised: Chainlit hides exceptions.")
     return Right(f"Your answer came in {pieces} pieces; the first was there after {exchange.first_text_seconds:.2f} s.")
 
 
