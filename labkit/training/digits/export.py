@@ -116,4 +116,4 @@ others. Real visitors draw more differently than that.
 
 It knows ten digits and nothing else: a letter gets a digit, too, and sometimes a high probability. One digit at a time,
 upright within about 20 degrees. It must not be used to read anything that matters.
-"""
+"""  # noqa: E501  # the figures are shorter than their names
