@@ -26,7 +26,11 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 EXTENSION = "labkit.abort"
-"""The ASGI extension with which the server lets an application drop a connection, unsent bytes included."""
+"""The ASGI extension of the gateway's server.
+
+`abort()` drops the connection, unsent bytes included; while `hold(True)` is in force, what is sent waits for more, and
+`release()` sends it.
+"""
 
 _PASSED_BACK = ("content-type", "retry-after", "x-labkit-source")
 _OWN_ERRORS = (401, 403)  # of the server behind: the key that it refuses is not the client's
@@ -51,7 +55,10 @@ class Exchange:
     ) -> None:
         self.entry, self.receive = entry, receive
         self._send, self._rules = send, rules
-        self._abort: Callable[[], None] | None = (extensions or {}).get(EXTENSION, {}).get("abort")
+        connection = (extensions or {}).get(EXTENSION, {})
+        self._abort: Callable[[], None] | None = connection.get("abort")
+        self._hold: Callable[[bool], None] = connection.get("hold", lambda _: None)
+        self._release: Callable[[], None] = connection.get("release", lambda: None)
         self._started = time.perf_counter()
         self._loop = asyncio.get_running_loop()
         self._is_over = self._has_left = False
@@ -66,9 +73,14 @@ class Exchange:
         if message["type"] == "http.response.start":
             self.entry.status = message["status"]
             message["headers"] = [*message["headers"], (b"x-request-id", self.entry.id.encode())]
+            # A whole answer's head leaves with its body; a stream's at once, since its first token may take a while.
+            self._hold(any(name == b"content-length" for name, _ in message["headers"]))
+            await self._send(message)
         else:
             self._note(message.get("body", b""))
-        await self._send(message)
+            self._hold(False)
+            await self._send(message)
+            self._release()  # where there was no body, as for HEAD
 
     async def body(self, headers: Headers) -> bytes:
         """Reads the request's body.

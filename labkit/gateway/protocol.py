@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from labkit.gateway.exchange import EXTENSION
+from labkit.joining import Joining
 
 if TYPE_CHECKING:
     from labkit.gateway.app import App
@@ -26,7 +27,8 @@ class Connection(HttpToolsProtocol):
     gateway: App
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
-        super().connection_made(transport)
+        self._joining = Joining(transport)
+        super().connection_made(self._joining)  # type: ignore[arg-type]  # it passes everything on
         self._timer: asyncio.TimerHandle | None = None
         self._head = 0
         if len(self.connections) > _CONNECTIONS:
@@ -49,7 +51,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {EXTENSION: {"abort": self.transport.abort}}
+        abort, release = self.transport.abort, self._joining.release
+        self.scope["extensions"] = {EXTENSION: {"abort": abort, "hold": self._hold, "release": release}}
         self._await_head()
 
     def on_headers_complete(self) -> None:
@@ -82,6 +85,9 @@ class Connection(HttpToolsProtocol):
         entry = self.gateway.open(self.client)
         entry.status, entry.ending = status or 0, reason
         self.gateway.close(entry)
+
+    def _hold(self, holds: bool) -> None:
+        self._joining.holds = holds
 
     def _can_answer(self) -> bool:
         """Says whether an answer now would be understood as the one to the request that is refused."""

@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from labkit.errors import SimulatorError
+from labkit.joining import Joining
 from labkit.ports import listen
 from labkit.simulator.line import EXTENSION, Message, Receive, Scope, Send
 
@@ -128,45 +129,6 @@ def _punctual_selector() -> selectors.BaseSelector:
     return Punctual()
 
 
-class _Joining:
-    """A transport that sends the head of an answer together with the start of its body, in one call of the system.
-
-    Args:
-        transport: the transport that really sends.
-    """
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._held: list[bytes] = []
-        self.holds = False
-
-    def write(self, data: bytes) -> None:
-        """Sends bytes, or keeps them for the next time. On a connection that has gone it does nothing."""
-        if self._transport.is_closing():  # asyncio would log each further attempt
-            self._held.clear()
-        elif self.holds:
-            self._held.append(data)
-        elif self._held:
-            self._held.append(data)
-            self.release()
-        else:
-            self._transport.write(data)
-
-    def release(self) -> None:
-        """Sends what was kept."""
-        if self._held:
-            self._transport.write(b"".join(self._held))
-            self._held.clear()
-
-    def close(self) -> None:
-        """Sends what was kept, and closes."""
-        self.release()
-        self._transport.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-
 def _listen(port: int) -> socket.socket:
     try:
         return listen(port)
@@ -205,7 +167,7 @@ def _protocol(app: App) -> type[asyncio.Protocol]:
         """uvicorn's protocol, with the connection offered to the application."""
 
         def connection_made(self, transport: asyncio.Transport) -> None:
-            self.joining = _Joining(transport)
+            self.joining = Joining(transport)
             super().connection_made(self.joining)
             self.logger, self.access_log = silent, False
             self.number = app.journal.connect(app.now())

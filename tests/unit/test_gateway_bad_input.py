@@ -97,6 +97,17 @@ def test_other_methods_are_refused(there: Guarded, method: str) -> None:
     assert (b"allow: POST" in received) == (status_of(received) == 405)
 
 
+def test_an_answer_without_a_body_leaves_at_once(there: Guarded) -> None:
+    """HEAD on a kept connection, which load balancers like to ask."""
+    received = there.raw(
+        head(there, "HEAD /livez HTTP/1.1") + head(there, "GET /nothing HTTP/1.1", "Connection: close")
+    )
+    assert statuses(received) == [200, 404]
+    with socket.create_connection(there.address, timeout=20) as connection:
+        connection.sendall(head(there, "HEAD /livez HTTP/1.1"))
+        assert status_of(connection.recv(4096)) == 200
+
+
 def test_models_are_for_reading(there: Guarded) -> None:
     """Each route has its own method."""
     assert there.ask("POST", "/v1/models", body=b"{}")[0].status == 405
