@@ -23,7 +23,8 @@ export async function load(url, digest, report, elsewhere) {
     report(kept.length, kept.length, true);
     return kept;
   }
-  const response = await request(url, elsewhere);
+  // Not through the browser's HTTP cache, which would keep everything twice, and damage for ever.
+  const response = await request(url, "no-store", elsewhere);
   const bytes = await read(response, url, report);
   if (!(await matches(bytes, digest))) {
     throw new AssetError(
@@ -45,7 +46,7 @@ export async function clear() {
  * @param {string} url where the file lies.
  */
 export async function json(url) {
-  const response = await request(url);
+  const response = await request(url, "no-cache");
   try {
     return await response.json();
   } catch {
@@ -56,11 +57,11 @@ export async function json(url) {
 /** Gives the address of a library's file in the public network, where the version is part of the address. */
 export const publicAddress = (library) => CDN + library.package;
 
-async function request(url, elsewhere) {
+async function request(url, cache, elsewhere) {
   let response;
   try {
-    response = await fetch(url);
-    if (response.status === 404 && elsewhere) response = await fetch(elsewhere);
+    response = await fetch(url, { cache });
+    if (response.status === 404 && elsewhere) response = await fetch(elsewhere, { cache });
   } catch {
     throw new AssetError(`${url} cannot be reached. Start the server again (labkit webgpu), then press “Try again”.`);
   }

@@ -1,6 +1,7 @@
 // What this browser can do, and which provider follows from it.
 // It loads nothing.
 
+const PATIENCE = 20_000; // milliseconds: a driver that hangs must not hang the page
 const MAX_THREADS = 4; // the models are small: more threads only wait for each other
 
 /**
@@ -9,7 +10,7 @@ const MAX_THREADS = 4; // the models are small: more threads only wait for each 
  * @param {string | null} threads how many threads the address of the page asks for.
  */
 export async function describe(gpu, threads = null) {
-  const adapter = await gpu?.requestAdapter().catch(() => null);
+  const adapter = await Promise.race([gpu?.requestAdapter().catch(() => null), patience()]);
   return {
     hasApi: Boolean(gpu),
     adapter: adapter ? nameOf(adapter.info) : null,
@@ -51,6 +52,8 @@ export function rows(can) {
     ["Threads for WebAssembly", `${can.threads}${can.isIsolated ? " (another number: ?threads=2 in the address)" : ""}`],
   ];
 }
+
+const patience = () => new Promise((resolve) => setTimeout(resolve, PATIENCE, null));
 
 // Half of the cores, since threads of WebAssembly wait by spinning: one that does not get its core holds all others up.
 const usual = (cores = 1) => Math.max(1, Math.min(MAX_THREADS, Math.floor(cores / 2)));

@@ -108,7 +108,7 @@ async function figures(engines, samples) {
   const asked = address.get("measure") || "wasm,webgpu";
   const say = (words) => (byId("figures-status").textContent = words);
   const found = await measure(engines, asked.split(","), samples, address.get("question") ?? QUESTION, say);
-  const all = { ...found, requests: count(requests) };
+  const all = { ...found, requests: [...requests] };
   byId("figures").value = JSON.stringify(all);
   say("Done. Copy the text below into the notebook.");
   return all;

@@ -3,6 +3,7 @@
 
 const TIMES = 5; // runs for each sample
 const LIMIT = 20; // tokens of an answer: an imitated adapter writes two in a second
+const WARM_UP = 2; // tokens
 
 /**
  * Measures providers on the same inputs.
@@ -27,15 +28,15 @@ async function one(engine, samples, question) {
   const runs = [];
   for (const { pixels } of samples) runs.push(await engine.run(pixels, TIMES));
   const chat = await engine.load("chat");
-  const ask = () => engine.generate([{ role: "user", content: question }], LIMIT, () => {}).answer;
-  await ask(); // warms up: the first answer also pays for compiling
+  const ask = (limit) => engine.generate([{ role: "user", content: question }], limit, () => {}).answer;
+  await ask(WARM_UP); // the first tokens also pay for compiling
   return {
     digits: {
       load_seconds: digits.seconds,
       milliseconds: runs.map((run) => run.milliseconds),
       probabilities: runs.map((run) => run.probabilities),
     },
-    chat: { load_seconds: chat.seconds, ...renamed(await ask()) },
+    chat: { load_seconds: chat.seconds, ...renamed(await ask(LIMIT)) },
   };
 }
 

@@ -57,9 +57,9 @@ class Figures:
         return {name: found["digits"]["probabilities"] for name, found in self._ran().items()}
 
     @property
-    def requests(self) -> dict[str, int]:
-        """How many requests the page had made: `own` to its own server, and `elsewhere`."""
-        return dict(self.raw.get("requests", {}))
+    def requests(self) -> list[str]:
+        """The addresses of all requests that the page had made when it was measured, its worker's included."""
+        return list(self.raw.get("requests", ()))
 
     @property
     def adapter(self) -> str:

@@ -15,6 +15,7 @@ import pytest
 from attentive import Attentive
 from person import Person
 from playwright.sync_api import Browser, sync_playwright
+from visitor import Visitor
 
 from labkit import launch
 from labkit.launch import Program
@@ -22,6 +23,7 @@ from labkit.ports import free_port
 from labkit.simulator import Cloud, Faults, Latency, Profile
 from labkit.simulator.app import App
 from labkit.simulator.cloud import ServedCloud
+from labkit.webgpu.headless import SOFTWARE_GPU, find_browser
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge", "chrome")
 _FLAGS = ("--no-sandbox", "--disable-dev-shm-usage")  # tests run as root in containers with little shared memory
@@ -80,3 +82,25 @@ def person(browser: Browser, steady: Program) -> Iterator[Person]:
     """Gives somebody who has opened the application in front of the steady cloud."""
     with Person.at(browser, steady.url) as somebody:
         yield somebody
+
+
+@pytest.fixture(scope="module")
+def graphics(browser: Browser) -> Iterator[Browser]:
+    """Gives a second Chromium, with a graphics adapter that the processor imitates."""
+    chromium = browser.browser_type.launch(executable_path=find_browser(), args=[*_FLAGS, *SOFTWARE_GPU])
+    yield chromium
+    chromium.close()
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[Program]:
+    """Gives the page of the WebGPU demo as `labkit webgpu` serves it."""
+    with launch.webgpu(port=free_port(), show=False) as program:
+        yield program
+
+
+@pytest.fixture
+def visitor(browser: Browser, demo: Program) -> Iterator[Visitor]:
+    """Gives somebody who has opened that page in a browser without a graphics adapter, and waited until it is ready."""
+    with Visitor.at(browser, demo.url) as somebody:
+        yield somebody.wait()
