@@ -152,7 +152,7 @@ def test_everything_is_reached_with_the_tabulator(visitor: Visitor) -> None:
 
 
 def test_no_request_leaves_the_page(visitor: Visitor, demo: Program) -> None:
-    """Drawing and chatting go nowhere; all that is requested comes from the page's own server, and the page counts it."""
+    """Drawing and chatting go nowhere; all requests go to the page's own server, and the page counts them."""
     visitor.take_sample(2)
     visitor.answer(QUESTION)
     before = len(visitor.requests)

@@ -18,7 +18,7 @@ CDN = "https://cdn.jsdelivr.net/npm/"
 
 
 def test_pythons_own_server_is_enough(browser: Browser) -> None:
-    """`python -m http.server` in the folder works; the page says what it costs, and that nobody can ask Foundry Local."""
+    """`python -m http.server` works; the page says what it costs, and that nobody can ask Foundry Local."""
     with faulty_demo() as server, Visitor.at(browser, server.url) as visitor:
         visitor.wait().take_sample(7)
         visitor.page.locator("summary").click()
@@ -155,23 +155,23 @@ def test_bytes_are_counted_while_they_arrive(browser: Browser) -> None:
 
 def test_libraries_come_from_the_public_network_when_they_are_not_installed(browser: Browser, tmp_path: Path) -> None:
     """At the pinned version and verified; then they are kept. (The public network is played by the installed files.)"""
-    with faulty_demo(copy_without_libraries(tmp_path / "page")) as server:
-        with Visitor.at(browser, "about:blank") as visitor:
-            visitor.context.route(f"{CDN}**", lambda route: _public_network(route))
-            visitor.page.goto(server.url)
-            visitor.wait().take_sample(5)
-            assert visitor.recognised == "5"
-            assert any(url.startswith(f"{CDN}onnxruntime-web@1.30.0/dist/") for url in visitor.requests)
+    page = copy_without_libraries(tmp_path / "page")
+    with faulty_demo(page) as server, Visitor.at(browser, "about:blank") as visitor:
+        visitor.context.route(f"{CDN}**", _public_network)
+        visitor.page.goto(server.url)
+        visitor.wait().take_sample(5)
+        assert visitor.recognised == "5"
+        assert any(url.startswith(f"{CDN}onnxruntime-web@1.30.0/dist/") for url in visitor.requests)
 
 
 def test_a_changed_library_from_the_public_network_is_refused(browser: Browser, tmp_path: Path) -> None:
     """Whoever changes a file there changes nothing here."""
-    with faulty_demo(copy_without_libraries(tmp_path / "page")) as server:
-        with Visitor.at(browser, "about:blank") as visitor:
-            visitor.context.route(f"{CDN}**", lambda route: _public_network(route, b"\n// changed"))
-            visitor.page.goto(server.url)
-            visitor.see("problem", "onnxruntime-web/dist/ort")
-            assert visitor.page.locator("html[data-ready]").count() == 0
+    page = copy_without_libraries(tmp_path / "page")
+    with faulty_demo(page) as server, Visitor.at(browser, "about:blank") as visitor:
+        visitor.context.route(f"{CDN}**", lambda route: _public_network(route, b"\n// changed"))
+        visitor.page.goto(server.url)
+        visitor.see("problem", "onnxruntime-web/dist/ort")
+        assert visitor.page.locator("html[data-ready]").count() == 0
 
 
 def _public_network(route: Route, more: bytes = b"") -> None:

@@ -129,7 +129,7 @@ def test_figures_are_given_once(demo: Program) -> None:
 
 def test_a_taken_port_is_reported(demo: Program) -> None:
     """By whom, and with the next thing to type."""
-    with pytest.raises(PortInUse, match="Port .* is held by"):
+    with pytest.raises(PortInUse, match=r"Port .* is held by"):
         launch.webgpu(port=int(demo.url.rsplit(":", 1)[1]), show=False)
 
 
