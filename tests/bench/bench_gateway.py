@@ -66,10 +66,10 @@ class Target:
     key: str
     process: psutil.Process
 
-    def request(self, stream: bool) -> bytes:
-        """Builds the bytes of a request."""
+    def request(self, stream: bool, tokens: int = 200) -> bytes:
+        """Builds the bytes of a request for that many tokens."""
         messages = [{"role": "user", "content": TEXT}]
-        body = json.dumps({"model": "fixed-text", "messages": messages, "stream": stream, "max_tokens": 200})
+        body = json.dumps({"model": "fixed-text", "messages": messages, "stream": stream, "max_tokens": tokens})
         head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.key}\r\n"
         return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
 
@@ -151,7 +151,7 @@ async def in_turn(tried: list[Target], stream: bool, rounds: int) -> dict[str, l
         for target in tried:
             reader, writer = connections[target.name]
             started = time.perf_counter()
-            writer.write(target.request(stream))
+            writer.write(target.request(stream, 3 if stream else 200))
             seen = await (first_token(reader) if stream else whole_answer(reader))
             if number >= rounds // 10:  # the first ones warm up
                 times[target.name].append((seen - started) * 1000)
