@@ -4,12 +4,22 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labkit.exercises import chat_app, client_setup, deployment, health_checks, routing, streaming
+    from labkit.exercises import chat_app, client_setup, deployment, health_checks, open_webui, routing, streaming
     from labkit.exercises.overview import progress
 
-__all__ = ["NOTEBOOKS", "chat_app", "client_setup", "health_checks", "progress", "routing", "streaming", "deployment"]
+__all__ = [
+    "NOTEBOOKS",
+    "chat_app",
+    "client_setup",
+    "deployment",
+    "health_checks",
+    "open_webui",
+    "progress",
+    "routing",
+    "streaming",
+]
 
-NOTEBOOKS = ("client_setup", "streaming", "routing", "health_checks", "chat_app", "deployment")
+NOTEBOOKS = ("client_setup", "streaming", "routing", "health_checks", "chat_app", "open_webui", "deployment")
 """The notebooks that have exercises, in the order of the course; each name is a module of this package."""
 
 
