@@ -62,7 +62,7 @@ def run(lab: Lab) -> Program | Simulated:
         HomeNotWritable: its data or its log cannot be written.
     """
     if Installation.find().is_complete:
-        return start(lab)
+        return start(lab, show=False)
     return Simulated(configure(lab).environment(home()))
 
 
