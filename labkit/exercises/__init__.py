@@ -4,7 +4,16 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labkit.exercises import chat_app, client_setup, deployment, health_checks, routing, streaming, webgpu
+    from labkit.exercises import (
+        chat_app,
+        client_setup,
+        deployment,
+        health_checks,
+        open_webui,
+        routing,
+        streaming,
+        webgpu,
+    )
     from labkit.exercises.overview import progress
 
 __all__ = [
@@ -13,13 +22,14 @@ __all__ = [
     "client_setup",
     "deployment",
     "health_checks",
+    "open_webui",
     "progress",
     "routing",
     "streaming",
     "webgpu",
 ]
 
-NOTEBOOKS = ("client_setup", "streaming", "routing", "health_checks", "chat_app", "webgpu", "deployment")
+NOTEBOOKS = ("client_setup", "streaming", "routing", "health_checks", "chat_app", "webgpu", "open_webui", "deployment")
 """The notebooks that have exercises, in the order of the course; each name is a module of this package."""
 
 

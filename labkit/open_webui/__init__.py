@@ -6,6 +6,6 @@ from labkit.open_webui.configuration import Configuration
 from labkit.open_webui.installation import Installation
 from labkit.open_webui.report import Report
 from labkit.open_webui.simulated import Simulated
-from labkit.open_webui.start import configure, start
+from labkit.open_webui.start import configure, run, start
 
-__all__ = ["Configuration", "Installation", "OpenWebUI", "Report", "Simulated", "check", "configure", "start"]
+__all__ = ["Configuration", "Installation", "OpenWebUI", "Report", "Simulated", "check", "configure", "run", "start"]

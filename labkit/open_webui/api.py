@@ -139,6 +139,29 @@ class OpenWebUI:
         lists = {"OPENAI_API_BASE_URLS": list(urls), "OPENAI_API_KEYS": [key] * len(urls)}
         self._ask("POST", "/openai/config/update", {"ENABLE_OPENAI_API": True, "OPENAI_API_CONFIGS": {}, **lists})
 
+    def model_defaults(self) -> dict[str, Any]:
+        """Gives what it adds to each request (`DEFAULT_MODEL_PARAMS`), and what it takes its models to be
+        (`DEFAULT_MODEL_METADATA`); only administrators may know that.
+
+        Raises:
+            EndpointUnreachable: nothing answers.
+            OpenWebUIRefused: the key is not accepted, or is not an administrator's.
+        """
+        return dict(self._ask("GET", "/api/v1/configs/models"))
+
+    def set_model_defaults(self, **values: Any) -> None:
+        """Changes what `model_defaults()` gives, until its next start; only administrators may do that.
+
+        Args:
+            values: such as `DEFAULT_MODEL_PARAMS={"max_tokens": 256}`; what is left out stays.
+
+        Raises:
+            EndpointUnreachable: nothing answers.
+            OpenWebUIRefused: the key is not accepted, or is not an administrator's.
+        """
+        self._ask("POST", "/api/v1/configs/models", {**self.model_defaults(), **values})
+        self.models()  # a model's description is made anew with the list
+
     def offered_by(self, number: int) -> list[str]:
         """Asks one connection for its models now; only administrators may do that.
 

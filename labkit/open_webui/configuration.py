@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,8 +51,8 @@ class Configuration:
     """
 
     lab: Lab
-    secret: str
-    admin_password: str | None = None
+    secret: str = field(repr=False)
+    admin_password: str | None = field(default=None, repr=False)
 
     def variables(self, server: str | None = None, data: Path | None = None) -> list[Variable]:
         """Gives all variables, in the order in which people read them.
@@ -75,6 +76,17 @@ class Configuration:
             data: the folder for accounts, conversations and uploads.
         """
         return {variable.name: variable.value for variable in self.variables(data=data)}
+
+    def _repr_html_(self) -> str:
+        hidden = (self.secret, self.admin_password)
+        rows = "".join(
+            f"<tr><th scope='row' style='text-align:left'>{v.name}</th><td style='text-align:left'>"
+            f"{'(secret)' if v.value in hidden else escape(v.value)}</td><td style='text-align:left'>{v.why}</td></tr>"
+            for v in self.variables()
+        )
+        head = "".join(f"<th scope='col'>{title}</th>" for title in ("Variable", "Value", "Why"))
+        caption = f"<caption>Open WebUI for {escape(self.lab.model)}</caption>"
+        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
     def _connection(self, server: str) -> list[Variable]:
         return [

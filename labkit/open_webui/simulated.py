@@ -17,8 +17,8 @@ from typing import Any, Self
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
-from labkit.fetch import get_json
-from labkit.open_webui.files import VERSION
+from labkit.fetch import get_json, is_loopback
+from labkit.open_webui.files import HOST, VERSION
 
 _LIST_TIMEOUT, _CHAT_TIMEOUT = 5.0, 120.0  # seconds
 _LOST = "Open WebUI: Server Connection Error"
@@ -45,20 +45,22 @@ class Simulated:
 
     Args:
         variables: its set-up, by the names that Open WebUI knows; what `Configuration.environment()` gives, for one.
+        in_container: whether it is in one: then 127.0.0.1 leads to nobody, and only host.docker.internal to this
+            machine, as with Docker Desktop.
 
     Attributes:
         requests: the path and the JSON body of each request so far.
     """
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
+    def __init__(self, variables: Mapping[str, str], in_container: bool = False) -> None:
         self.requests: list[tuple[str, Any]] = []
         self._urls = variables.get("OPENAI_API_BASE_URLS", "").split(";")
         self._keys = variables.get("OPENAI_API_KEYS", "").split(";")
         self._is_enabled = variables.get("ENABLE_OPENAI_API", "true").lower() == "true"
         self._wants_login = variables.get("WEBUI_AUTH", "true").lower() == "true"
-        self._params = json.loads(variables.get("DEFAULT_MODEL_PARAMS", "{}"))
-        capabilities = json.loads(variables.get("DEFAULT_MODEL_METADATA", "{}")).get("capabilities", {})
-        self._tools = _TOOLS if capabilities.get("builtin_tools", True) else []
+        names = ("DEFAULT_MODEL_PARAMS", "DEFAULT_MODEL_METADATA")
+        self._defaults = {name: json.loads(variables.get(name, "{}")) for name in names}
+        self._in_container = in_container
         self._token = secrets.token_urlsafe()
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -83,7 +85,7 @@ class Simulated:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"<a simulated Open WebUI at {self.url}>"
+        return f"<a simulated Open WebUI at {self.url}, without a page>"
 
     def answer(self, path: str, body: Any, key: str | None) -> Answer:
         """Answers a request that is no chat.
@@ -121,8 +123,9 @@ class Simulated:
     def _completed(self, body: dict[str, Any]) -> dict[str, Any]:
         """Adds what Open WebUI adds, and takes out what only Open WebUI understands."""
         sent = {name: value for name, value in body.items() if name != "session_id"}
-        tools = {"tools": self._tools} if self._tools and "session_id" in body else {}
-        return {**self._params, **tools, **sent}
+        can = self._defaults["DEFAULT_MODEL_METADATA"].get("capabilities", {})
+        tools = {"tools": _TOOLS} if can.get("builtin_tools", True) and "session_id" in body else {}
+        return {**self._defaults["DEFAULT_MODEL_PARAMS"], **tools, **sent}
 
     def _let_in(self, path: str, key: str | None) -> None:
         if path not in _OPEN and key != self._token:
@@ -141,6 +144,7 @@ class Simulated:
             "/api/models": lambda: {"data": [{"id": model} for model in self._listed()]},
             "/openai/config": self._connections,
             "/openai/config/update": lambda: self._connect(body),
+            "/api/v1/configs/models": lambda: self._set_defaults(body or {}),
         }
         if path not in doors:
             raise _Refusal(404, "Not Found")
@@ -159,6 +163,19 @@ class Simulated:
         self._urls, self._keys = body["OPENAI_API_BASE_URLS"], body["OPENAI_API_KEYS"]
         return self._connections()
 
+    def _set_defaults(self, body: dict[str, Any]) -> dict[str, Any]:
+        self._defaults = {name: body.get(name, value) for name, value in self._defaults.items()}
+        return self._defaults
+
+    def _reach(self, number: int, path: str) -> str:
+        """Gives an address as this machine reaches it, if Open WebUI reaches it at all."""
+        url = self._urls[number]
+        if self._in_container and is_loopback(url):
+            raise _Refusal(500, _LOST)
+        if self._in_container:
+            url = url.replace(HOST, "127.0.0.1")
+        return f"{url}{path}"
+
     def _listed(self) -> dict[str, int]:
         """Gives each model that a server lists, and the number of that server; silent servers list none."""
         models: dict[str, int] = {}
@@ -172,7 +189,7 @@ class Simulated:
     def _offered(self, number: int) -> Any:
         headers = {"Authorization": f"Bearer {self._keys[number]}"}
         try:
-            return get_json(f"{self._urls[number]}/models", _LIST_TIMEOUT, headers)["data"]
+            return get_json(self._reach(number, "/models"), _LIST_TIMEOUT, headers)["data"]
         except HTTPError as error:
             raise _Refusal(500, f"Unexpected error: HTTP Error: {error.code}") from error
         except (OSError, HTTPException) as error:
@@ -187,7 +204,7 @@ class Simulated:
 
     def _pass_on(self, number: int, body: dict[str, Any]) -> Any:
         headers = {"Authorization": f"Bearer {self._keys[number]}", "Content-Type": "application/json"}
-        request = Request(f"{self._urls[number]}/chat/completions", json.dumps(body).encode(), headers)  # noqa: S310  # http(s) only: it has just listed its models
+        request = Request(self._reach(number, "/chat/completions"), json.dumps(body).encode(), headers)  # noqa: S310  # http(s) only: it has just listed its models
         try:
             return build_opener(ProxyHandler({})).open(request, timeout=_CHAT_TIMEOUT)
         except HTTPError as error:  # the server's own words, as they are

@@ -14,6 +14,7 @@ from labkit.launch.program import Plan, Program
 from labkit.open_webui.configuration import PORT, Configuration
 from labkit.open_webui.installation import Installation
 from labkit.open_webui.secrets import secret
+from labkit.open_webui.simulated import Simulated
 from labkit.progress import in_notebook
 from labkit.settings import Settings
 
@@ -48,6 +49,21 @@ def start(
 
         display(program)  # type: ignore[no-untyped-call]  # IPython ships no types for it
     return program
+
+
+def run(lab: Lab) -> Program | Simulated:
+    """Starts Open WebUI where it is installed, and a simulated one elsewhere; both have `.url` and `.stop()`.
+
+    Args:
+        lab: the model that answers.
+
+    Raises:
+        LaunchFailed: the real one does not start; the message shows what it said.
+        HomeNotWritable: its data or its log cannot be written.
+    """
+    if Installation.find().is_complete:
+        return start(lab, show=False)
+    return Simulated(configure(lab).environment(home()))
 
 
 def configure(lab: Lab, host: str = LOOPBACK) -> Configuration:

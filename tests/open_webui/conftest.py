@@ -69,9 +69,10 @@ def api(program: Program, lab: Lab) -> Iterator[OpenWebUI]:
     """Gives its administrator, who leaves things as they were."""
     with OpenWebUI(program.url) as page:
         page.sign_in()
+        good = page.model_defaults()
         yield page
         page.connect_to(lab.endpoint)
-        page.models()
+        page.set_model_defaults(**good)
 
 
 @pytest.fixture(scope="module")  # not for the session: while Playwright runs, asyncio.run() cannot

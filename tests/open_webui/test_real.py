@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +82,20 @@ def test_an_address_is_broken_and_mended(address: str, name: str, api: OpenWebUI
     assert check(lab, api.url).is_ok
 
 
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [({"DEFAULT_MODEL_PARAMS": {}}, "no-token-limit"), ({"DEFAULT_MODEL_METADATA": {}}, "page-tools")],
+)
+def test_a_default_is_broken_and_mended(change: dict[str, Any], name: str, api: OpenWebUI, lab: Lab) -> None:
+    """What the API would not show, because it adds less than the page, is found out too."""
+    good = api.model_defaults()
+    api.set_model_defaults(**change)
+    report = check(lab, api.url)
+    assert report.trouble == name, report
+    api.set_model_defaults(**good)
+    assert check(lab, api.url).is_ok
+
+
 def test_a_model_that_is_not_loaded_is_found_out_and_loaded(api: OpenWebUI, lab: Lab) -> None:
     """Open WebUI goes on listing it."""
     service = Service(lab.endpoint.removesuffix("/v1"))
@@ -103,6 +118,11 @@ SCENES: dict[str, Callable[[OpenWebUI, Lab], object]] = {
     "a short answer": lambda api, lab: api.ask(lab.model, "What is a token?", temperature=0, max_tokens=12),
     "the limit that was set": lambda api, lab: len(api.ask(lab.model, "What is a token?", temperature=0)) > 20,
     "an answer that is too long": lambda api, lab: api.ask(lab.model, "Hello", max_tokens=2048),
+    "no limit": lambda api, lab: (api.set_model_defaults(DEFAULT_MODEL_PARAMS={}), api.ask(lab.model, "Hello")),
+    "other words": lambda api, lab: (
+        api.set_model_defaults(DEFAULT_MODEL_PARAMS={"max_tokens": 3, "temperature": 0}),
+        api.ask(lab.model, "What is a token?"),
+    ),
     "an unknown model": lambda api, lab: api.ask("llama3", "Hello"),
     "no key": lambda api, lab: _models(api.url, None),
     "a wrong key": lambda api, lab: _models(api.url, "wrong"),

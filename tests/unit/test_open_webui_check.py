@@ -14,6 +14,7 @@ from pages import site
 from labkit.client import Lab
 from labkit.errors import EndpointUnreachable, OpenWebUIRefused
 from labkit.open_webui import OpenWebUI, Report, Simulated, check, configure, trouble
+from labkit.open_webui.files import seen_from_container
 from labkit.ports import free_port
 from labkit.service import Service
 from labkit.streaming import stream
@@ -159,6 +160,16 @@ def test_a_container_is_told_apart_from_a_wrong_port(small: Lab) -> None:
     with site({**pages, "/openai/config": (200, config), "/openai/models/0": (500, lost)}) as container:
         report = check(small, container.url, key="token")
     assert_trouble(report, 3, "container-loopback", "host.docker.internal", "COMPOSE_PROFILES=host")
+
+
+def test_in_a_container_the_way_leads_through_the_host(small: Lab) -> None:
+    """What the fix says mends it."""
+    variables = set_up(small)
+    with Simulated(variables, in_container=True) as ui, OpenWebUI(ui.url) as page:
+        assert_trouble(check(small, ui.url), 3, "container-loopback", "host.docker.internal")
+        page.sign_in()
+        page.connect_to(seen_from_container(small.endpoint, "desktop"))
+        assert check(small, ui.url).is_ok
 
 
 def test_the_server_refuses_the_key_of_open_webui(small: Lab, ui: Simulated, api: OpenWebUI) -> None:

@@ -124,6 +124,15 @@ def test_wider_than_this_machine_means_a_login(tmp_path: Path, monkeypatch: pyte
     assert "WEBUI_ADMIN_PASSWORD" not in configure(LAB).environment(tmp_path)
 
 
+def test_secrets_are_not_shown() -> None:
+    """A set-up ends up in notebooks and in bug reports."""
+    shared = Configuration(LAB, "hush-hush", "hidden")
+    shown = repr(shared) + shared._repr_html_()
+    assert "WEBUI_ADMIN_PASSWORD" in shown
+    assert "hush-hush" not in shown
+    assert "hidden" not in shown
+
+
 def test_without_docker_the_usual_kind_is_assumed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Files can be written for another day."""
     monkeypatch.setenv("PATH", str(tmp_path))
