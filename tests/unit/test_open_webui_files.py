@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import compose_spec
 import pytest
 import yaml
 from dotenv import dotenv_values
@@ -137,6 +138,15 @@ def test_without_docker_the_usual_kind_is_assumed(monkeypatch: pytest.MonkeyPatc
     """Files can be written for another day."""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert find_network() in ("host", "desktop")
+
+
+def test_compose_keeps_to_its_schema(tmp_path: Path) -> None:
+    """compose-spec knows each field."""
+    _, compose = files(tmp_path)
+    # What Docker itself puts in: the host's address, and the variables of .env.
+    filled = json.dumps(compose).replace("host-gateway", "172.17.0.1").replace("${OPEN_WEBUI_PORT}", "3001")
+    checked = compose_spec.PyCompose.from_json(filled).to_spec()
+    assert set(checked.services or {}) == {"open-webui", "open-webui-host"}
 
 
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is not installed")
