@@ -9,6 +9,7 @@ from pathlib import Path
 
 from labkit.client import Lab, connect
 from labkit.errors import HomeNotWritable
+from labkit.fetch import is_loopback
 from labkit.launch.port import choose_port
 from labkit.launch.program import Plan, Program
 from labkit.open_webui.configuration import PORT, Configuration
@@ -32,7 +33,7 @@ def start(
 
     Args:
         lab: the model that answers; what `connect()` gives when left out.
-        host: the address that it listens on. On any other than 127.0.0.1 people have to sign in.
+        host: the address that it listens on. Where others reach it, people have to sign in.
         port: its port; 3000 or the next free one when left out.
         show: whether to show the page in the notebook; as the notebook allows when left out.
 
@@ -71,13 +72,13 @@ def configure(lab: Lab, host: str = LOOPBACK) -> Configuration:
 
     Args:
         lab: the model that answers.
-        host: the address that Open WebUI listens on. On any other than 127.0.0.1 people have to sign in.
+        host: the address that Open WebUI listens on. Where others reach it, people have to sign in.
 
     Raises:
         HomeNotWritable: the secrets cannot be written.
     """
     folder = home()
-    password = secret("admin-password", folder) if host != LOOPBACK else None
+    password = None if is_loopback(f"http://{_address(host)}") else secret("admin-password", folder)
     return Configuration(lab, secret("sessions", folder), password)
 
 
@@ -95,7 +96,7 @@ def plan(installation: Installation, lab: Lab, host: str, wanted: int | None) ->
     # An account without login has a password that everybody knows. It must not exist where others can sign in.
     data = home() / _FOLDERS[configuration.admin_password is not None]
     _make(data)
-    url = f"http://{LOOPBACK}:{port}"
+    url = f"http://{_reachable(host)}:{port}"
     return Plan(
         name="Open WebUI",
         command=[str(installation.program), "serve", "--host", host, "--port", str(port)],
@@ -112,6 +113,17 @@ def _make(data: Path) -> None:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)  # conversations are nobody else's business
     except OSError as error:
         raise HomeNotWritable(data, error) from error
+
+
+def _address(host: str) -> str:
+    """Writes an address as URLs want it."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _reachable(host: str) -> str:
+    """Gives the address under which this machine reaches what listens there."""
+    everywhere = {"0.0.0.0": LOOPBACK, "::": "[::1]", "localhost": LOOPBACK}  # noqa: S104  # nothing listens here
+    return everywhere.get(host, _address(host))
 
 
 def home() -> Path:

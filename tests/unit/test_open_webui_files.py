@@ -17,8 +17,10 @@ from dotenv import dotenv_values
 
 from labkit.client import Lab
 from labkit.errors import OpenWebUIError
-from labkit.open_webui import Configuration, configure
+from labkit.open_webui import Configuration, Installation, configure
 from labkit.open_webui.files import Network, find_network, seen_from_container, write
+from labkit.open_webui.start import plan
+from labkit.ports import free_port
 
 LAB = Lab("foundry-local", "http://127.0.0.1:51211/v1", "not-required", "course-large", None)
 CONFIGURATION = Configuration(LAB, "a$secret")
@@ -123,6 +125,30 @@ def test_wider_than_this_machine_means_a_login(tmp_path: Path, monkeypatch: pyte
     assert len(shared["WEBUI_ADMIN_PASSWORD"]) > 20
     assert shared["WEBUI_ADMIN_PASSWORD"] != shared["WEBUI_SECRET_KEY"]
     assert "WEBUI_ADMIN_PASSWORD" not in configure(LAB).environment(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("host", "url", "wants_login"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:", False),
+        ("localhost", "http://127.0.0.1:", False),
+        ("::1", "http://[::1]:", False),
+        ("0.0.0.0", "http://127.0.0.1:", True),  # noqa: S104  # that is what is tested
+        ("::", "http://[::1]:", True),
+        ("192.0.2.7", "http://192.0.2.7:", True),
+    ],
+)
+def test_where_it_listens_decides_about_the_login(
+    host: str, url: str, wants_login: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the start waits where this machine reaches it."""
+    monkeypatch.setenv("LABKIT_HOME", str(tmp_path))
+    planned = plan(Installation(tmp_path), LAB, host, free_port())
+    assert planned.url.startswith(url)
+    assert planned.command[planned.command.index("--host") + 1] == host
+    assert planned.env is not None
+    assert planned.env["WEBUI_AUTH"] == str(wants_login)
+    assert ("data-shared" in planned.env["DATA_DIR"]) == wants_login
 
 
 def test_secrets_are_not_shown() -> None:
