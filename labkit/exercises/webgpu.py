@@ -52,7 +52,7 @@ def q1(choose_provider: Callable[[Mapping[str, Any]], object]) -> Verdict:
 @exercise(
     hints=(
         "Take e to the power of each logit: `math.exp(logit)`. Then divide each by the sum of all.",
-        "`math.exp(1000)` is too large for a computer. First subtract one number from all logits: nothing changes.",
+        "`math.exp(1000)` is too large for a computer. Subtract one number from all logits first: nothing changes.",
         "`highest = max(logits)`, and then `math.exp(logit - highest)`.",
     ),
     solution='''

@@ -58,7 +58,7 @@ class Decoder:
         """
         specials = {each["content"]: each["id"] for each in self._tokenizer["added_tokens"]}
         start, end, reply = (specials[t] for t in ("<|im_start|>user\n", "<|im_end|>", "<|im_start|>assistant\n"))
-        return [start, *self._pieces(question.strip().lower()), end, reply]
+        return [start, *self._pieces(f" {question.strip().lower()}"), end, reply]  # as chat_template.jinja writes it
 
     def text(self, tokens: Sequence[int]) -> str:
         """Gives the text of tokens.

@@ -94,16 +94,16 @@ def compare(runtimes: Sequence[Runtime]) -> Picture:
     from labkit.plots import STYLES, picture
 
     panels = (
-        ("Load", "seconds", [each.load_seconds for each in runtimes]),
-        ("First token", "seconds", [each.first_token for each in runtimes]),
-        ("Speed", "tokens per second", [each.tokens_per_second for each in runtimes]),
+        ("Load", "seconds", "{:.2f}", [each.load_seconds for each in runtimes]),
+        ("First token", "seconds", "{:.3f}", [each.first_token for each in runtimes]),
+        ("Speed", "tokens per second", "{:,.0f}", [each.tokens_per_second for each in runtimes]),
     )
     figure = Figure(figsize=(9, 1.2 + 0.5 * len(runtimes)), layout="constrained")
-    for ax, (title, unit, values) in zip(figure.subplots(1, len(panels), sharey=True), panels, strict=True):
+    for ax, (title, unit, form, values) in zip(figure.subplots(1, len(panels), sharey=True), panels, strict=True):
         colours = [STYLES[number % len(STYLES)][0] for number in range(len(runtimes))]
         bars = ax.barh([each.name for each in runtimes], values, color=colours)
-        ax.bar_label(bars, fmt="%.3g", padding=3)
-        ax.set(title=title, xlabel=unit, xlim=(0, max([*values, 1e-9]) * 1.3))
+        ax.bar_label(bars, fmt=form, padding=3)
+        ax.set(title=title, xlabel=unit, xlim=(0, max([*values, 1e-9]) * 1.4))
         ax.spines[["top", "right"]].set_visible(False)
     figure.axes[0].invert_yaxis()
     return picture(figure, "; ".join(map(_in_words, runtimes)) + ".")

@@ -121,6 +121,9 @@ def test_all_runtimes_agree_on_the_first_tokens(figures: webgpu.Figures) -> None
     found = {name: each["chat"] for name, each in figures.raw["providers"].items()}
     expected = _greedy(found["wasm"]["prompt_ids"])
     assert len(expected) == _TOKENS
+    assert {name: chat["prompt_ids"] for name, chat in found.items()} == dict.fromkeys(
+        found, Decoder().prompt(QUESTION)
+    )
     assert {name: chat["ids"] for name, chat in found.items()} == {"wasm": expected, "webgpu": expected}
     assert {chat["text"] for chat in found.values()} == {answer(QUESTION, _TOKENS)["text"]}
 

@@ -18,7 +18,7 @@ CDN = "https://cdn.jsdelivr.net/npm/"
 
 
 def test_pythons_own_server_is_enough(browser: Browser) -> None:
-    """`python -m http.server` works; the page says what it costs, and that nobody can ask Foundry Local."""
+    """`python -m http.server` in the folder works; the page says what it costs."""
     with faulty_demo() as server, Visitor.at(browser, server.url) as visitor:
         visitor.wait().take_sample(7)
         visitor.page.locator("summary").click()
@@ -157,7 +157,7 @@ def test_libraries_come_from_the_public_network_when_they_are_not_installed(brow
     """At the pinned version and verified; then they are kept. (The public network is played by the installed files.)"""
     page = copy_without_libraries(tmp_path / "page")
     with faulty_demo(page) as server, Visitor.at(browser, "about:blank") as visitor:
-        visitor.context.route(f"{CDN}**", lambda route: _public_network(route))  # noqa: PLW0108 - else it gets the request, too
+        visitor.context.route(f"{CDN}**", _public_network)
         visitor.page.goto(server.url)
         visitor.wait().take_sample(5)
         assert visitor.recognised == "5"
@@ -168,13 +168,21 @@ def test_a_changed_library_from_the_public_network_is_refused(browser: Browser, 
     """Whoever changes a file there changes nothing here."""
     page = copy_without_libraries(tmp_path / "page")
     with faulty_demo(page) as server, Visitor.at(browser, "about:blank") as visitor:
-        visitor.context.route(f"{CDN}**", lambda route: _public_network(route, b"\n// changed"))
+        visitor.context.route(f"{CDN}**", _changed_public_network)
         visitor.page.goto(server.url)
         visitor.see("problem", "onnxruntime-web/dist/ort")
         assert visitor.page.locator("html[data-ready]").count() == 0
 
 
-def _public_network(route: Route, more: bytes = b"") -> None:
+def _public_network(route: Route) -> None:
+    _fulfil(route, b"")
+
+
+def _changed_public_network(route: Route) -> None:
+    _fulfil(route, b"\n// changed")
+
+
+def _fulfil(route: Route, more: bytes) -> None:
     name, _, rest = route.request.url.removeprefix(CDN).rpartition("@")
     file = folder.find() / "node_modules" / name / rest.partition("/")[2]
     kind = "application/wasm" if file.suffix == ".wasm" else "text/javascript"

@@ -75,7 +75,10 @@ q1 = [
     # takes an imitation
     "def choose_provider(can): return 'webgpu' if can['adapter'] else 'wasm'",
     # demands what nobody needs
-    "def choose_provider(can): return 'webgpu' if can['adapter'] and can['hasHalf'] and not can['isSoftware'] else 'wasm'",  # noqa: E501 - a whole function in one line
+    """
+def choose_provider(can):
+    return "webgpu" if can["adapter"] and can["hasHalf"] and not can["isSoftware"] else "wasm"
+""",
     # never dares
     "def choose_provider(can): return 'wasm'",
     "def choose_provider(can): return bool(can['adapter']) and not can['isSoftware']",
