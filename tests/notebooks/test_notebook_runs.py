@@ -18,6 +18,12 @@ from nbmake.nb_run import NotebookRun
 from labkit.exercises.record import ProgressFile
 
 CELL_TIMEOUT = 120  # seconds
+# These start servers, browsers and load tests, so they run one after the other.
+BUSY = ("05", "06", "07", "08")
+RUNS = [
+    pytest.param(path, id=path.stem, marks=[pytest.mark.xdist_group("busy notebooks")] if path.stem[:2] in BUSY else [])
+    for path in PATHS
+]
 IMAGE_WITHOUT_ALT = r"<img\b(?![^>]*\balt=)"
 
 
@@ -52,7 +58,7 @@ def figures_without_text(notebook: Any) -> list[str]:
     return [source for source, data in outputs if "image/png" in data or re.search(IMAGE_WITHOUT_ALT, str(data))]
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", RUNS)
 def test_an_untouched_notebook_runs_to_its_end(path: Path, desk: Path) -> None:
     """No cell raises, every check says that nothing was attempted, and every figure has alternative text."""
     notebook = run(desk / path.name)
@@ -60,7 +66,7 @@ def test_an_untouched_notebook_runs_to_its_end(path: Path, desk: Path) -> None:
     assert outcomes(notebook) == [f"[NOT ATTEMPTED] {exercise.name}" for exercise in exercises_of(path)]
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", RUNS)
 def test_a_solved_notebook_passes_every_check(path: Path, desk: Path) -> None:
     """With the solutions that learners see in the stub cells, every check says right, and the progress file as well."""
     nbformat.write(solved(path), desk / path.name)
