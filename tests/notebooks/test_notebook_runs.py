@@ -34,14 +34,6 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path(shutil.copytree(FOLDER, tmp_path / "notebooks"))
 
 
-@pytest.fixture
-def known_defect(request: pytest.FixtureRequest, path: Path) -> None:
-    """Names what does not work yet."""
-    if path.stem == "08_deployment":
-        reason = "q3 of notebook 08 calls its own solution wrong in the notebook, not in test_exercises"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=False))
-
-
 def run(path: Path) -> Any:
     """Runs a notebook with nbmake and gives it with its outputs; an error in a cell fails the test."""
     result = NotebookRun(path, CELL_TIMEOUT).execute()
@@ -75,7 +67,6 @@ def test_an_untouched_notebook_runs_to_its_end(path: Path, desk: Path) -> None:
 
 
 @pytest.mark.parametrize("path", RUNS)
-@pytest.mark.usefixtures("known_defect")
 def test_a_solved_notebook_passes_every_check(path: Path, desk: Path) -> None:
     """With the solutions that learners see in the stub cells, every check says right, and the progress file as well."""
     nbformat.write(solved(path), desk / path.name)
