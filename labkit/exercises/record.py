@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from labkit.errors import HomeNotWritable
 from labkit.exercises.verdict import State
+from labkit.file_lock import locked
 from labkit.settings import Settings
-
-_LOCK_LIMIT = 2.0  # seconds; a write takes milliseconds, so an older lock belongs to a process that died
 
 
 @dataclass
@@ -76,7 +73,7 @@ class ProgressFile:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self._locked():
+            with locked(self.path):
                 note = self._set_aside_if_damaged()
                 record = self.read()
                 _add(record.setdefault(notebook, {}), exercise, state)
@@ -103,24 +100,6 @@ class ProgressFile:
             self.path.replace(aside)
             return f"The file with your progress was damaged. It now lies in {aside}, and a new one was begun."
         return ""
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keeps two notebooks from writing at once: the second would undo what the first has added."""
-        lock = self.path.with_suffix(".lock")
-        deadline = time.monotonic() + _LOCK_LIMIT
-        while True:
-            try:
-                lock.touch(exist_ok=False)
-                break
-            except FileExistsError:
-                if time.monotonic() > deadline:
-                    break
-                time.sleep(0.01)
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
 
 
 def _add(entries: dict[str, Entry], exercise: str, state: State) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,11 +17,11 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from labkit.errors import GatewayError, HomeNotWritable
+from labkit.file_lock import locked
 from labkit.settings import Settings
 
 _PREFIX, _BYTES = "lk-", 32
 _NAME_LENGTH = 64
-_LOCK_LIMIT = 2.0  # seconds; a write takes milliseconds, so an older lock belongs to a process that died
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ class KeyRing:
     def _changing(self) -> Iterator[list[Key]]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with self._locked():
+            with locked(self.path):
                 keys = self._read()
                 yield keys
                 self._write(_KEYS.dump_json(keys, indent=1))
@@ -158,23 +157,6 @@ class KeyRing:
             part.replace(self.path)
         finally:
             part.unlink(missing_ok=True)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keeps two commands from writing at once: the second would undo what the first has done."""
-        lock, deadline = self.path.with_suffix(".lock"), time.monotonic() + _LOCK_LIMIT
-        while True:
-            try:
-                lock.touch(exist_ok=False)
-                break
-            except FileExistsError:
-                if time.monotonic() > deadline:
-                    break
-                time.sleep(0.01)
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
 
 
 def _digest(secret: str) -> str:
