@@ -9,8 +9,11 @@ import re
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from chainlit import server
+from chainlit.auth.cookie import get_token_from_cookies
+from chainlit.config import config
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
@@ -60,7 +63,7 @@ class Doorman:
                 await refusal(scope, receive, send)
                 return
             scope["query_string"] = _plain_language(scope["query_string"])
-        await self._app(scope, receive, _guarding(send) if scope["type"] == "http" else send)
+        await self._app(scope, receive, _guarding(scope, send) if scope["type"] == "http" else send)
 
 
 def _is_foreign(scope: Scope) -> bool:
@@ -72,8 +75,8 @@ def _is_foreign(scope: Scope) -> bool:
     return urlsplit(origin).netloc != headers.get("host")
 
 
-def _guarding(send: Send) -> Send:
-    """Adds to a page what the browser needs to know about it."""
+def _guarding(scope: Scope, send: Send) -> Send:
+    """Adds to a page what the browser needs to know about it, and who its user is where nobody logs in."""
 
     async def guarded(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -81,9 +84,19 @@ def _guarding(send: Send) -> Send:
             if headers.get("content-type", "").startswith("text/html"):
                 headers["content-security-policy"] = _POLICY
                 headers["referrer-policy"] = "no-referrer"
+                for cookie in await _welcome(Request(scope)):
+                    headers.append("set-cookie", cookie)
         await send(message)
 
     return guarded
+
+
+async def _welcome(request: Request) -> list[str]:
+    """Gives the cookies of a new user where nobody logs in; without them the page first shows its login, twice."""
+    if config.code.header_auth_callback is None or get_token_from_cookies(request.cookies):
+        return []
+    response: Response = await server.header_auth(request)
+    return response.headers.getlist("set-cookie")
 
 
 def _plain_language(query: bytes) -> bytes:

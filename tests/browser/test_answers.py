@@ -126,6 +126,13 @@ def test_html_is_shown_and_never_executed(person: Person, question: str) -> None
     assert person.questions.locator("img, b, script").count() == 0
 
 
+def test_a_newcomer_is_not_sent_to_a_login_where_nobody_logs_in(person: Person) -> None:
+    """Else the page would show itself, a login and itself again, and what was typed meanwhile would be lost."""
+    person.ask("Say: hello")
+    person.see("hello")
+    assert not [address for address in person.requests if address.endswith(("/login", "/auth/header"))]
+
+
 def test_html_from_a_model_is_shown_and_never_executed(person: Person) -> None:
     """A model may repeat what it has read anywhere."""
     html = "Look: <script>document.title='broken'</script> <img src=x onerror=document.title='broken'> <b>bold</b>"
