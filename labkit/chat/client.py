@@ -153,6 +153,7 @@ class AsyncChatClient:
             timeout: seconds.
         """
         await self._emit("stop")
+        self._asked = {question: run for question, run in self._asked.items() if run}  # the others may never begin
         return await self.wait(timeout=timeout)
 
     async def edit(self, question_id: str, text: str) -> None:

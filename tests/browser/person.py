@@ -50,9 +50,11 @@ class Person:
             context.close()
 
     def ask(self, text: str) -> None:
-        """Types a question and sends it."""
+        """Types a question, sends it, and waits until it is on the page."""
+        before = self.questions.count()
         self.page.fill("#chat-input", text)
         self.page.click("#chat-submit:not([disabled])")
+        expect(self.questions).not_to_have_count(before)
 
     @property
     def questions(self) -> Locator:
@@ -65,6 +67,11 @@ class Person:
         return self.page.locator('.step[data-step-type="assistant_message"] .message-content')
 
     @property
+    def _said(self) -> Locator:
+        """Questions and answers, as they follow each other; what an answer holds inside is none of them."""
+        return self.page.locator('.step[data-step-type="user_message"], .step[data-step-type="assistant_message"]')
+
+    @property
     def banner(self) -> Locator:
         """The health banner."""
         return self.page.locator("#health-banner")
@@ -74,7 +81,8 @@ class Person:
         expect(self.answers.last).to_contain_text(text)
 
     def wait_for_answer(self) -> None:
-        """Waits until the model has ended."""
+        """Waits until the last question has an answer, and the model has ended."""
+        expect(self._said.last).to_have_attribute("data-step-type", "assistant_message")
         expect(self.page.locator("#stop-button")).to_have_count(0)
         self.see(" · ")
 

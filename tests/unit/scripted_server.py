@@ -151,6 +151,8 @@ def _request(connection: socket.socket) -> bytes:
         received += more
     head, _, body = received.partition(b"\r\n\r\n")
     lengths = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")]
+    if not lengths:  # a stranger who looks for the server that had this port before
+        return b""
     while len(body) < int(lengths[0]):
         body += connection.recv(65536)
     return body
